@@ -17,7 +17,7 @@ ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
     "< datasets < reports < training < studies < atlases < transfers < populations < people "
-    "< results, api, namespace < sweeps < evals < view < cli"
+    "< results, loaded, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 

@@ -18,7 +18,7 @@ def population(plan: PopulationPlan, budget: BudgetOptions, output: Output) -> N
 
     from homines.populations.asking import plan_questions
     from homines.populations.asking import population as carry_out
-    from homines.populations.findings import payoff_rows, resident_rows
+    from homines.populations.findings import brief_payoffs, brief_residents
     from homines.populations.page import to_json, write_population
     from homines.populations.verdict import COMPUTED, headlines
     from homines.reports.console import Bars, command, stopping
@@ -29,7 +29,8 @@ def population(plan: PopulationPlan, budget: BudgetOptions, output: Output) -> N
     limit(budget, plan.models)
     if output.dry_run:
         totals = {
-            name: count_questions(model, [q.prompt for q in asked]) for name, model, asked in plan_questions(plan)
+            name: count_questions(model, [q.prompt for q in asked])
+            for name, model, asked in plan_questions(plan)
         }
         for name, counts in totals.items() if not output.as_json else ():
             print(f"{name}: {describe_counts(counts)}")
@@ -49,11 +50,12 @@ def population(plan: PopulationPlan, budget: BudgetOptions, output: Output) -> N
     console = Console(soft_wrap=True, highlight=False)
     for sentence in headlines(found):
         console.print(Text(sentence, style="bold"))
-    tables = {"points a round, row against column": payoff_rows(found), "who withstands": resident_rows(found)}
-    for title, rows in tables.items():
-        shown = [{k: x for k, x in row.items() if k not in ("kind",)} for row in rows]
-        left = ("agent", "withstands", "invaded by")
-        console.print(Table(shown).console(title, left=left, wrap=False))
+    tables = {
+        "points a round, row against column": (brief_payoffs(found), ("agent",)),
+        "who withstands the others": (brief_residents(found), ("agent", "withstands", "invaded by")),
+    }
+    for title, (rows, left) in tables.items():
+        console.print(Table(rows).console(title, left=left, wrap=False))
     console.print(Text(COMPUTED))
     for text in dict.fromkeys(r.error for m in found.everyone for r in m.records if r.error):
         console.print(Text(f"failed: {text}"))

@@ -128,15 +128,17 @@ def population(
             model = (loaded or {}).get(spec) or load(str(spec), **plan.placement)
             asked = ask(plan, model)
             tell = follow.begin(f"asking {spec}", len(asked))
-            records = measure(model, asked, run, progress=lambda done, _, tell=tell: tell(done), stop=follow.stop)
+            records = measure(
+                model, asked, run, progress=lambda done, _, tell=tell: tell(done), stop=follow.stop
+            )
             del model  # the next one needs the memory
         everyone.append(_model(names[spec], str(spec), plan, run, records))
     members = [m for m in everyone if m.policy is not None]
     if len(members) < 2:
         lacking = "; ".join(m.missing for m in everyone if m.missing)
         raise HominesError(
-            f"{lacking}: with {count(len(members), 'agent')} left there is no population; its answers are kept "
-            f"in {folder}. Name other models, or other words (--frame, --labels)"
+            f"{lacking}: with {count(len(members), 'agent')} left there is no population; its answers are "
+            f"kept in {folder}. Name other models, or other words (--frame, --labels)"
         )
     return Population(folder, plan, members, [m for m in everyone if m.policy is None])
 

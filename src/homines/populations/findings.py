@@ -1,4 +1,4 @@
-"""What a population shows, as plain rows: payoffs, invasion, rest points, basins, the finite population, welfare."""
+"""What a population shows, as plain rows: payoffs, invasion, rest points, basins, takeovers, welfare."""
 
 from __future__ import annotations
 
@@ -42,6 +42,30 @@ def payoff_rows(found: Population) -> list[TableRow]:
     ]
 
 
+def brief_payoffs(found: Population) -> list[TableRow]:
+    """Payoffs as the terminal shows them."""
+    return [
+        {"agent": name}
+        | {other: number(float(x)) for other, x in zip(found.names, found.matrix[i], strict=True)}
+        for i, name in enumerate(found.names)
+    ]
+
+
+def brief_residents(found: Population) -> list[TableRow]:
+    """Who withstands the others, as the terminal shows it."""
+    return [
+        {
+            "sigma": number(row["sigma"]),
+            "agent": row["agent"],
+            "withstands": row["withstands"],
+            "payoff among its like": number(row["payoff among its like"]),
+            "legal mass": number(row["legal mass"]),
+            "invaded by": row["invaded by"] or "",
+        }
+        for row in resident_rows(found)
+    ]
+
+
 def invasion_rows(found: Population) -> list[TableRow]:
     """A row an assortment, resident and rare mutant."""
     return [
@@ -60,20 +84,15 @@ def invasion_rows(found: Population) -> list[TableRow]:
 
 
 def advantage_curves(found: Population) -> list[TableRow]:
-    """The advantage of every rare mutant, by assortment: a panel a resident, lines that cross 0 at thresholds."""
+    """The advantage of every rare mutant by assortment: a panel a resident, a line a mutant."""
     rows: list[TableRow] = []
     for i, resident in enumerate(found.names):
         for j, mutant in enumerate(found.names):
-            for sigma in np.linspace(0, 1, 11) if i != j else ():
-                value = invasion(found.matrix, float(sigma), i, j).advantage
-                rows.append(
-                    {
-                        "panel": f"among {resident}",
-                        "series": mutant,
-                        "step": round(float(sigma), 2),
-                        "value": value,
-                    }
-                )
+            for step in range(11):
+                # a mutant that is alike has no line, and keeps the order and colours of the others
+                value = None if i == j else invasion(found.matrix, step / 10, i, j).advantage
+                row = {"panel": f"among {resident}", "series": mutant, "step": step / 10, "value": value}
+                rows.append(row)
     return rows
 
 
@@ -110,7 +129,9 @@ def rest_rows(found: Population) -> list[TableRow]:
             "sigma": sigma,
             "mixture": write_mixture(found, point.shares),
             "stability": point.stability,
-            "largest eigenvalue": float(point.eigenvalues.real.max()),
+            "largest eigenvalue": 0.0
+            if point.stability == "neutral"
+            else float(point.eigenvalues.real.max()),
             "turns": bool(np.abs(point.eigenvalues.imag).max() > 1e-7 * point.unit),
             "one of many": not point.isolated,
             "payoff": point.payoff,
@@ -126,7 +147,7 @@ def describe_basin(found: Population, basin: Basin) -> str:
         return write_mixture(found, basin.end.shares)
     names = [found.names[k] for k in basin.types]
     if len(names) == 1:
-        return f"{names[0]}, by the last digit"
+        return f"{names[0]} (neutral there)"
     return f"no one point: mixtures of {join(names)}"
 
 
@@ -194,7 +215,7 @@ def fixation_rows(found: Population) -> list[TableRow]:
 
 
 def time_rows(found: Population) -> list[TableRow]:
-    """A row an assortment and agent: the share of time that all are of this kind, where mutations are rare."""
+    """A row an assortment and agent: the share of time that all are of its kind, where mutations are rare."""
     return [
         {
             "sigma": sigma,
@@ -245,13 +266,18 @@ def welfare_rows(found: Population) -> list[TableRow]:
     return rows
 
 
+def degrees(sigma: float) -> list[float]:
+    """KAPPAS, and sigma itself among them."""
+    return sorted({*KAPPAS, sigma})
+
+
 def theorem_table(found: Population, sigma: float) -> Array | None:
-    """The advantage of rare homo moralis among homo moralis, [resident, mutant] over KAPPAS, in equilibrium of
-    this game's stage; None where the closed form tells none."""
+    """The advantage of rare homo moralis among homo moralis, [resident, mutant] over `degrees(sigma)`, in
+    equilibrium of this game's stage; None where the closed form tells none."""
     stage = symmetric_stage(found.plan.form)
     if stage.table.shape[1:] != (2, 2):
         return None
     try:
-        return who_invades(MixedGame.of(stage), KAPPAS, sigma)
+        return who_invades(MixedGame.of(stage), degrees(sigma), sigma)
     except NotDefined:
         return None

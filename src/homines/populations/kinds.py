@@ -3,13 +3,15 @@
     smollm2, hf/FOLDER, mock, any with +ADAPTER     a model, as of every command (homines.models)
     tit_for_tat, axelrod:NAME                       a strategy (homines.opponents), as of `align --opponent`
     moralis(kappa=0.5)                              a preference (homines.preferences): an agent that has it
-    module:object                                   a strategy where its object has a `memory`, else a preference
+    module:object                                   a strategy where its object has a `memory`, else a
+    preference
 
 No name is in two of the folders; a test says so.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -40,8 +42,8 @@ def agent_kind(spec: str) -> AgentKind:
         return found[0]
     if found:
         raise HominesError(
-            f"{word!r} names a {' and a '.join(found)}; write the one that is meant as module:object, or a model "
-            f"as hf/FOLDER"
+            f"{word!r} names a {' and a '.join(found)}; write the one that is meant as module:object, or a "
+            "model as hf/FOLDER"
         )
     first = re.split(r"[/+(]", spec, maxsplit=1)[0].strip()
     there = (*kinds(), *names("opponents"), *names("preferences"), *PROVIDERS)
@@ -63,8 +65,9 @@ def canonical(spec: str) -> str:
     return str(spell(instance))
 
 
-def policy_of(spec: str, precision: float) -> Policy:
-    """The policy of a strategy, or of a theory agent: it chooses by logit(precision x expected utility)."""
+def policy_of(spec: str, precision: float | None) -> Policy:
+    """The policy of a strategy, or of a theory agent: it chooses by logit(precision x expected utility);
+    None: by best responses."""
     if agent_kind(spec) == "strategy":
         return opponent(spec)
-    return LogitAgent(find("preferences", spec), precision)
+    return LogitAgent(find("preferences", spec), math.inf if precision is None else precision)

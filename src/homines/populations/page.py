@@ -1,4 +1,4 @@
-"""The page of a population: verdict, payoffs, invasion, rest points, basins, the finite population, welfare, theorem."""
+"""The page of a population: verdict, payoffs, invasion, rest points, basins, takeovers, welfare, theorem."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from homines.core.strict_json import simplify
 from homines.core.types import LEGAL_MASS
 from homines.populations.asking import Population
 from homines.populations.findings import (
-    KAPPAS,
     advantage_curves,
     basin_rows,
+    degrees,
     fixation_rows,
     invasion_rows,
     path_rows,
@@ -42,8 +42,13 @@ MOST_PANELS = 6
 def marked(rows: Sequence[TableRow], *columns: str) -> list[TableRow]:
     """The rows, these columns grey where the legal mass is low."""
     return [
-        {key: mark_weak(x, row["legal mass"]) if key in columns else x for key, x in row.items()} for row in rows
+        {key: mark_weak(x, row["legal mass"]) if key in columns else x for key, x in row.items()}
+        for row in rows
     ]
+
+
+def _is_weak(row: TableRow) -> bool:
+    return row["legal mass"] is not None and row["legal mass"] < LEGAL_MASS
 
 
 def sections(found: Population) -> list[Section]:
@@ -60,7 +65,10 @@ def sections(found: Population) -> list[Section]:
         Section(
             "welfare",
             "Welfare",
-            ("What an agent gets a round, on average over the population; of the best: of the most that two can get.",),
+            (
+                "What an agent gets a round, on average over the population; of the best: of the most that "
+                "two can get.",
+            ),
             welfare_rows(found),
         ),
         *_theorem(found),
@@ -87,7 +95,9 @@ def _payoffs(found: Population) -> Section:
     long_run = getattr(game, "rounds", 1) is None
     how = "in the long run" if long_run else "on average over the announced rounds"
     once = not hasattr(game, "stage")
-    slips = f" Every agent makes {number(found.plan.lapse)} of its choices at random." if found.plan.lapse else ""
+    slips = (
+        f" Every agent makes {number(found.plan.lapse)} of its choices at random." if found.plan.lapse else ""
+    )
     text = (
         f"Points a round of the row where it meets the column in {found.plan.game}, "
         f"{'played once' if once else how}, computed from the choice probabilities and not played out. "
@@ -104,61 +114,69 @@ def _invasion(found: Population) -> Section:
         caption = "Advantage of a rare mutant, in points a round, by assortment: above 0 it invades"
         chart = charts.curves(advantage_curves(found), caption, across="assortment", up="advantage")
     text = (
-        "What a rare mutant gets among residents, less what they get: sigma a(mutant, mutant) + (1 - sigma) a(mutant, "
-        "resident) - a(resident, resident). It is a line in sigma; where it crosses 0 is given exactly. Where it is 0, "
-        "what decides is whether it grows as mutants do.",
+        "What a rare mutant gets among residents, less what they get: sigma a(mutant, mutant) + (1 - "
+        "sigma) a(mutant, resident) - a(resident, resident). It is a line in sigma; where it crosses 0 is "
+        "given exactly. Where it is 0, what decides is whether it grows as mutants do.",
     )
     return Section("invasion", "Who invades whom", text, rows, chart, weak_note())
 
 
 def _residents(found: Population) -> Section:
     text = (
-        "Stable: every other agent here is repelled when rare. Neutral: none invades, and one gets exactly the same. "
-        "Stable against mixtures of the others is told by the rest points.",
+        "Stable: every other agent here is repelled when rare. Neutral: none invades, and one gets exactly "
+        "the same. Stable against mixtures of the others is told by the rest points.",
     )
     return Section("residents", "Who withstands the others", text, resident_rows(found), note=weak_note())
 
 
 def _rest_points(found: Population) -> Section:
     text = (
-        "Every mixture at which the replicator dynamics rests, from linear equations, with the largest real part of "
-        "its eigenvalues: stable below 0, unstable above, neutral where it is 0 and the linear part does not tell. "
-        "Turns: the population circles around it. One of many: it lies on a line or plane of rest points.",
+        "Every mixture at which the replicator dynamics rests, from linear equations, with the largest "
+        "real part of its eigenvalues: stable below 0, unstable above, neutral where it is 0 and the "
+        "linear part does not tell. Turns: the population circles around it. One of many: it lies on a "
+        "line or plane of rest points.",
     )
     return Section("rest_points", "Where the population rests", text, rest_rows(found))
 
 
 def _basins(found: Population) -> Section:
     chart = charts.curves(
-        path_rows(found), "Shares over time from equal shares", across="time, 1 / range of payoffs", up="share"
+        path_rows(found),
+        "Shares over time from equal shares",
+        across="time, 1 / range of payoffs",
+        up="share",
     )
     text = (
-        "The share of starting points, mixtures of all agents, from which the population ends at each stable point. "
-        "Of two agents it is exact; of more, evenly spaced mixtures are followed: a count on that lattice, with no "
-        "interval, since nothing is drawn.",
+        "The share of starting points, mixtures of all agents, from which the population ends at each "
+        "stable point. Of two agents it is exact; of more, evenly spaced mixtures are followed: a count on "
+        "that lattice, with no interval, since nothing is drawn.",
     )
     return Section("basins", "Where the population goes", text, basin_rows(found), chart)
 
 
 def _takeovers(found: Population) -> Section:
     rows = marked(fixation_rows(found), "takes over")
-    cells = [
-        {
-            "row": f"{row['resident']}" + (f", sigma {row['sigma']:g}" if len(found.plan.sigma) > 1 else ""),
-            "column": row["mutant"],
-            "value": row["times chance"],
-            "text": number(row["times chance"]),
-            "weak": row["legal mass"] is not None and row["legal mass"] < LEGAL_MASS,
-        }
-        for row in rows
-    ]
+    several = len(found.plan.sigma) > 1
+    by = {(row["sigma"], row["resident"], row["mutant"]): row for row in rows}
+    cells: list[TableRow] = []
+    for sigma in found.plan.sigma:
+        for resident in found.names:
+            for mutant in found.names:
+                row = by.get((sigma, resident, mutant), {"times chance": None, "legal mass": None})
+                cell = {"row": resident + (f", sigma {sigma:g}" if several else ""), "column": mutant}
+                value = row["times chance"]
+                text = "" if value is None else number(value)
+                cells.append(cell | {"value": value, "text": text, "weak": _is_weak(row)})
     plan = found.plan
     text = (
-        f"How likely one mutant among {plan.size - 1} residents takes over, exactly, in a Moran process: an agent is "
-        f"copied in proportion to exp({plan.selection:g} x its payoff) and replaces one at random. Times chance: "
-        f"against 1/{plan.size}, which a mutant that is alike has; above 1 selection favours it.",
+        f"How likely one mutant among {plan.size - 1} residents takes over, exactly, in a Moran process: an "
+        f"agent is copied in proportion to exp({plan.selection:g} x its payoff) and replaces one at random. "
+        f"Times chance: against 1/{plan.size}, which a mutant that is alike has; above 1 selection favours "
+        "it.",
     )
-    chart = charts.heat(cells, "Fixation probability, in multiples of chance", across="mutant", down="resident")
+    chart = charts.heat(
+        cells, "Fixation probability, in multiples of chance", across="mutant", down="resident"
+    )
     return Section("takeovers", "A finite population: who takes over", text, rows, chart, weak_note())
 
 
@@ -170,14 +188,15 @@ def _time(found: Population) -> Section:
             "group": row["agent"],
             "series": "",
             "value": row["share of time"],
-            "weak": row["legal mass"] is not None and row["legal mass"] < LEGAL_MASS,
+            "weak": _is_weak(row),
         }
         for row in rows
     ]
     text = (
-        "Where a mutation comes only once the one before has taken over or is gone, the population is nearly always "
-        "of one kind. This is the share of time it is of each, exactly; every other kind is equally likely to come up. "
-        "It is a limit: where two kinds live on together it holds for mutations that are very rare indeed.",
+        "Where a mutation comes only once the one before has taken over or is gone, the population is "
+        "nearly always of one kind. This is the share of time it is of each, exactly; every other kind is "
+        "equally likely to come up. It is a limit: where two kinds live on together it holds for mutations "
+        "that are very rare indeed.",
     )
     chart = charts.intervals(marks, "Share of time that all are of one kind")
     shown = marked(rows, "share of time")
@@ -198,18 +217,19 @@ def _theorem(found: Population) -> list[Section]:
                 "value": float(table[i, j]),
                 "text": number(float(table[i, j])),
             }
-            for i, resident in enumerate(KAPPAS)
-            for j, mutant in enumerate(KAPPAS)
+            for i, resident in enumerate(degrees(sigma))
+            for j, mutant in enumerate(degrees(sigma))
         ]
         rows = [
             {"resident kappa": cell["row"], "mutant kappa": cell["column"], "advantage": cell["value"]}
             for cell in cells
         ]
         text = (
-            f"Theory alone, no agent of this page: homo moralis of one kappa, rare among homo moralis of another, both "
-            f"in equilibrium of one round in which an act may be mixed, at assortment {sigma:g}. In the row kappa = "
-            f"{sigma:g} nobody has an advantage, which is the theorem; elsewhere in a row above 0 the resident is "
-            "invaded. A dash: that type is as glad of either act, and the theorem says nothing of it.",
+            "Theory alone, no agent of this page: homo moralis of one kappa, rare among homo moralis of "
+            "another, both in equilibrium of one round in which an act may be mixed, at assortment "
+            f"{sigma:g}. In the row kappa = {sigma:g} nobody has an advantage, which is the theorem; "
+            "elsewhere in a row above 0 the resident is invaded. A dash: that type is as glad of either "
+            "act, and the theorem says nothing of it.",
         )
         caption = f"Advantage of a rare kappa among residents of another, assortment {sigma:g}"
         chart = charts.heat(cells, caption, across="kappa of the mutant", down="kappa of the residents")
@@ -232,12 +252,12 @@ def _agents(found: Population) -> Section:
         for m in found.everyone
     ]
     precision = found.plan.precision
-    how = "best replies" if precision == float("inf") else f"logit choices of precision {precision:g}"
+    how = "best replies" if precision is None else f"logit choices of precision {precision:g}"
     text = (
-        "A model's answers in every situation, averaged over the orders of the options and over labels, are its "
-        "policy; it was read and did not play. A strategy is a rule. A theory agent has the preference and makes "
-        f"{how}, one round at a time, taking every act of the other to be equally likely unless the game tells "
-        "otherwise.",
+        "A model's answers in every situation, averaged over the orders of the options and over labels, "
+        "are its policy; it was read and did not play. A strategy is a rule. A theory agent has the "
+        f"preference and makes {how}, one round at a time, taking every act of the other to be equally "
+        "likely unless the game tells otherwise.",
     )
     return Section("agents", "The agents", text, rows)
 

@@ -6,7 +6,6 @@ FOLDER/report.html     the page; FOLDER/population.json: settings, versions and 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +44,7 @@ class PopulationPlan:
     )
     size: int = option(100, "Agents in the finite population.")
     selection: float = option(0.1, "How much a point counts for being copied; 0: nothing.")
-    precision: float = option(math.inf, "Of theory agents' choices; inf: best response.")
+    precision: float | None = option(None, "Of theory agents' choices, 0 random; default: best responses.")
     lapse: float = option(0.0, "Share of every agent's choices made at random.")
     device: str | None = option(None, DEVICE)
     dtype: str | None = option(None, DTYPE)
@@ -64,8 +63,8 @@ class PopulationPlan:
         count("population size", self.size, 2, MOST_AGENTS)
         number("selection", self.selection, 0)
         number("lapse", self.lapse, 0, 1)
-        if not self.precision >= 0:
-            raise HominesError(f"precision {self.precision} must be at least 0 (0 random, inf best response)")
+        if self.precision is not None:
+            number("precision", self.precision, 0)
 
     def check(self) -> None:
         """Raise HominesError for what cannot be asked or played; no model is loaded, no folder made."""
@@ -78,8 +77,8 @@ class PopulationPlan:
         for frame in self.frames:
             if memory_of(frame) != 1 or asks_of(frame) != "choice":
                 raise HominesError(
-                    f"frame {self.frame} must ask for a choice and tell one past round: a model's answers are "
-                    "then its whole policy; drop memory= and asks="
+                    f"frame {self.frame} must ask for a choice and tell one past round: a model's answers "
+                    "are then its whole policy; drop memory= and asks="
                 )
         policies = [(spec, policy_of(spec, self.precision)) for spec in self.others]
         for spec, policy in policies:
@@ -126,7 +125,7 @@ class PopulationPlan:
         return {name: getattr(self, name) for name in ("device", "dtype", "trust_remote_code")}
 
     def config(self, model: str, command: str = "") -> dict[str, Any]:
-        """The resolved config of a model's run folder. What is computed from the answers does not bear on it."""
+        """The resolved config of a model's run folder; what is computed from its answers is not in it."""
         return {
             "kind": KIND,
             "command": command,
@@ -147,7 +146,7 @@ class PopulationPlan:
             "sigma": list(self.sigma),
             "size": self.size,
             "selection": self.selection,
-            "precision": "inf" if math.isinf(self.precision) else self.precision,
+            "precision": self.precision,
             "lapse": self.lapse,
         }
 

@@ -16,16 +16,17 @@ from homines.populations.findings import (
 )
 
 THEOREM = (
-    "A theorem (Alger & Weibull 2013, theorem 1): where agents are matched with assortment sigma, know their own "
-    "type and not the other's, and play an equilibrium, homo moralis with kappa = sigma is evolutionarily stable "
-    "against every type that does not behave as it does, if its best reply to its own equilibrium is unique. It is "
-    "about all types that can be thought of, and about equilibrium play."
+    "A theorem (Alger & Weibull 2013, theorem 1): where agents are matched with assortment sigma, know "
+    "their own type and not the other's, and play an equilibrium, homo moralis with kappa = sigma is "
+    "evolutionarily stable against every type that does not behave as it does, if its best reply to its "
+    "own equilibrium is unique. It is about all types that can be thought of, and about equilibrium play."
 )
 COMPUTED = (
-    "Computed for these agents: every other figure of this page. The agents play as they do, in equilibrium or not "
-    "(a theory agent takes every act of the other to be equally likely, unless the game tells how others choose), "
-    "and an agent is called stable only against the agents named here. An agent that is stable here can be invaded "
-    "by one that is not here; one that was trained to homo moralis need not play as homo moralis does."
+    "Computed for these agents: every other figure of this page. The agents play as they do, in "
+    "equilibrium or not (a theory agent takes every act of the other to be equally likely, unless the game "
+    "tells how others choose), and an agent is called stable only against the agents named here. An agent "
+    "that is stable here can be invaded by one that is not here; one that was trained to homo moralis need "
+    "not play as homo moralis does."
 )
 
 
@@ -33,8 +34,8 @@ def headlines(found: Population) -> list[str]:
     """The verdict: who cannot be read, then a sentence or more an assortment."""
     said = [f"{m.missing}, so it is left out." for m in found.left_out]
     said += [
-        f"{m.name} rarely answers legally (legal mass {number(m.mass)}): what it gets is what its few legal answers "
-        "would get."
+        f"{m.name} rarely answers legally (legal mass {number(m.mass)}): what it gets is what its few legal "
+        "answers would get."
         for m in found.members
         if m.weak
     ]
@@ -49,31 +50,30 @@ def _at(found: Population, sigma: float) -> list[str]:
     if by["stable"]:
         said.append(f"{at} no other agent here invades {join(by['stable'])}, each repelled when rare.")
     if by["neutral"]:
-        said.append(
-            f"{at} none invades {join(by['neutral'])}, but one that gets the same can drift in."
-        )
+        said.append(f"{at} none invades {join(by['neutral'])}, but one that gets the same can drift in.")
     if not said:
         said.append(f"{at} every agent here is invaded by another.")
     every = found_basins(found, sigma)
     largest = every.basins[0]
     starts = "of all mixtures" if every.starts is None else f"of {every.starts} evenly spaced mixtures"
     said.append(
-        f"{at} the replicator dynamics ends at {describe_basin(found, largest)} from {largest.share:.0%} {starts}."
+        f"{at} the replicator dynamics ends at {describe_basin(found, largest)} from {largest.share:.0%} "
+        f"{starts}."
     )
     times = moran(found, sigma).rare_mutations(found.matrix)
     top = int(times.argmax())
     earned = {row["population"]: row["payoff"] for row in welfare_rows(found) if row["sigma"] == sigma}
     mean = list(earned.values())[-1]
     said.append(
-        f"{at} a population of {count(found.plan.size, 'agent')} with rare mutations is of {found.names[top]} alone "
-        f"for {number(float(times[top]))} of the time, and gets {number(mean)} points a round on average, of at most "
-        f"{number(best_payoff(found))}."
+        f"{at} a population of {count(found.plan.size, 'agent')} with rare mutations is of "
+        f"{found.names[top]} alone for {number(float(times[top]))} of the time, and gets {number(mean)} "
+        f"points a round on average, of at most {number(best_payoff(found))}."
     )
     if mixed := coexistences(found, sigma):
         pairs = join([f"{a} with {b}" for a, b in mixed])
         said.append(
-            f"{at} these invade each other: {pairs}. A finite population of both stays mixed for very long, so that "
-            "mutations must be the rarer for that figure to hold."
+            f"{at} these invade each other: {pairs}. A finite population of both stays mixed for very long, "
+            "so that mutations must be the rarer for that figure to hold."
         )
     return said
 

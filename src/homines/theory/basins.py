@@ -1,8 +1,8 @@
-"""Where the replicator dynamics goes: paths, and basins of attraction, exact for two types, from a lattice for more.
+"""Where the replicator dynamics goes: paths, and basins of attraction.
 
-The dynamics is solved for y_i = log x_i up to a common constant, dy_i/dt = f_i(x) with x = softmax(y): shares stay
-on the simplex by construction, and a type that is not there does not appear. Time is in units of 1 / (range of the
-payoffs).
+The dynamics is solved for y_i = log x_i up to a common constant, dy_i/dt = f_i(x) with x = softmax(y): shares
+stay on the simplex by construction, and a type that is not there does not appear. Time is in units of 1 /
+(range of the payoffs).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 
 from homines.core.types import Array, HominesError, frozen
-from homines.theory.population import RestPoint, assortative, rest_points, scale
+from homines.theory.population import RestPoint, assortative, invasion, rest_points, scale
 
 HORIZON = 2000.0
 """Time after which a path is taken to have ended."""
@@ -29,7 +29,9 @@ def _softmax(y: Array) -> Array:
     return z / z.sum(axis=-1, keepdims=True)
 
 
-def path(matrix: Array, sigma: float, start: Sequence[float] | Array, times: Sequence[float] | Array) -> Array:
+def path(
+    matrix: Array, sigma: float, start: Sequence[float] | Array, times: Sequence[float] | Array
+) -> Array:
     """Shares at these times, shape [time, type] of one start, or [time, start, type] of starts [start, type].
 
     times   rising, from 0 on. Raises HominesError where the solver does not come to the end.
@@ -84,7 +86,8 @@ def basins(matrix: Array, sigma: float = 0.0) -> Basins:
     """Every basin of attraction among mixtures of all types: exact for two types, else of lattice points."""
     points = rest_points(matrix, sigma)
     if len(matrix) == 2:
-        return Basins(_between(points), None)
+        wins = 1 if invasion(matrix, sigma, 0, 1).outcome == "invades" else 0
+        return Basins(_between(points, wins), None)
     starts = lattice(len(matrix))
     ends = path(matrix, sigma, starts, [0.0, HORIZON])[-1]
     stable = [p for p in points if p.stability == "stable"]
@@ -100,8 +103,11 @@ def basins(matrix: Array, sigma: float = 0.0) -> Basins:
     return Basins(tuple(sorted(found, key=lambda basin: -basin.share)), len(starts))
 
 
-def _between(points: Sequence[RestPoint]) -> tuple[Basin, ...]:
-    """The basins of two types, by length of the segment between them."""
+def _between(points: Sequence[RestPoint], wins: int) -> tuple[Basin, ...]:
+    """The basins of two types, by length of the segment between them.
+
+    wins   which type is left where no mixture rests: also where the linear part of the dynamics does not tell
+    """
     inner = next((p for p in points if len(p.support) == 2), None)
     if inner is not None and not inner.isolated:
         return (Basin(1.0, None, (0, 1)),)
@@ -112,13 +118,11 @@ def _between(points: Sequence[RestPoint]) -> tuple[Basin, ...]:
         split = float(inner.shares[1])  # of the way from the first type to the second
         found = [Basin(split, one, ()), Basin(1 - split, two, ())]
         return tuple(sorted(found, key=lambda basin: -basin.share))
-    end = one if one.stability != "unstable" else two
-    # where the linear part does not tell, what pays more away from both ends does
-    return (Basin(1.0, end, ()),)
+    return (Basin(1.0, (one, two)[wins], ()),)
 
 
 def lattice(types: int, most: int = MOST_STARTS) -> Array:
-    """Evenly spaced mixtures of all types, at most `most`, shape [start, type]: (k_1, ..., k_n) / m, k_i >= 1."""
+    """Evenly spaced mixtures of all types, at most `most`, [start, type]: (k_1, ..., k_n) / m, k_i >= 1."""
     m = types + 1
     while comb(m, types - 1) <= most:
         m += 1

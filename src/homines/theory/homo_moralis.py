@@ -1,23 +1,25 @@
 """Homo moralis under assortment: equilibria of two types in a two-action game, and who invades whom.
 
-Alger & Weibull (2013), Econometrica 81: 2269. Agents are matched in pairs, with assortment sigma, and know their own
-type but not the other's. A resident type theta and a share epsilon of mutants tau play a Bayesian Nash equilibrium
+Alger & Weibull (2013), Econometrica 81: 2269. Agents are matched in pairs, with assortment sigma, and know
+their own type but not the other's. A resident type theta and a share epsilon of mutants tau play a Bayesian
+Nash equilibrium
 
     x in argmax_x'  Pr(theta | theta) u_theta(x', x) + Pr(tau | theta) u_theta(x', y)
     y in argmax_y'  Pr(theta | tau) u_tau(y', x) + Pr(tau | tau) u_tau(y', y)
 
-and what counts is what they earn in pi. **Theorem 1 there**: homo moralis with kappa = sigma is evolutionarily stable
-against every type that does not behave as it does, where its best reply to each of its own equilibria is unique; a
-type whose only equilibrium behaviour differs from it is unstable, where all types are possible.
+and what counts is what they earn in pi. **Theorem 1 there**: homo moralis with kappa = sigma is
+evolutionarily stable against every type that does not behave as it does, where its best reply to each of its
+own equilibria is unique; a type whose only equilibrium behaviour differs from it is unstable, where all types
+are possible.
 
-Here a strategy x is the probability of the first action, and u_kappa(x, y) = (1 - kappa) pi(x, y) + kappa pi(x, x) with
-pi(x, y) = P + a x + b y + c x y, a = S - P, b = T - P, c = R - S - T + P. The marginal utility of x against a mean m of
-the other's strategy is
+Here a strategy x is the probability of the first action, and u_kappa(x, y) = (1 - kappa) pi(x, y) + kappa
+pi(x, x) with pi(x, y) = P + a x + b y + c x y, a = S - P, b = T - P, c = R - S - T + P. The marginal utility
+of x against a mean m of the other's strategy is
 
     a + kappa b + (1 - kappa) c m + 2 kappa c x.
 
-For c < 0 utility is concave in x, and all equilibria are closed-form. For c = 0 one action is dominant. For c > 0 there
-can be several equilibria, of which nothing is said here (NotDefined).
+For c < 0 utility is concave in x, and all equilibria are closed-form. For c = 0 one action is dominant. For c
+> 0 there can be several equilibria, of which nothing is said here (NotDefined).
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ class MixedGame:
     def __post_init__(self) -> None:
         if self.c > TOLERANCE * self._unit:
             raise NotDefined(
-                "in this game an act is worth more the more the other does the same (R + P > S + T), so that a "
-                "population of homo moralis can have several equilibria, and the closed form tells none"
+                "in this game an act is worth more the more the other does the same (R + P > S + T), so "
+                "that a population of homo moralis can have several equilibria, and the closed form tells "
+                "none"
             )
 
     @property
@@ -93,7 +96,8 @@ class MixedGame:
         """What a rare mutant earns by `mutant` less what residents earn by `resident`.
 
         sigma pi(y, y) + (1 - sigma) pi(y, x) - pi(x, x) = u_sigma(y, x) - u_sigma(x, x): a mutant earns less
-        exactly where homo moralis with kappa = sigma would rather do as residents do. This is the theorem's core.
+        exactly where homo moralis with kappa = sigma would rather do as residents do. This is the theorem's
+        core.
         """
         return self.utility(sigma, mutant, resident) - self.payoff(resident, resident)
 
@@ -111,8 +115,12 @@ class MixedGame:
             raise NotDefined(f"homo moralis with kappa = {kappa:g} is as glad of either action in this game")
         return float(fixed > 0)
 
-    def equilibria(self, kappas: tuple[float, float], sigma: float, epsilon: float) -> list[tuple[float, float]]:
-        """Every Bayesian Nash equilibrium (x, y) of residents of one kappa and a share epsilon of mutants of another.
+    def equilibria(
+        self, kappas: tuple[float, float], sigma: float, epsilon: float
+    ) -> list[tuple[float, float]]:
+        """Every Bayesian Nash equilibrium (x, y) of residents of one kappa and a share epsilon of mutants.
+
+        kappas   of residents and of mutants
 
         Each strategy is 0, 1 or inside, nine cases, of which each is a linear system. A case that holds on a
         continuum is left out: there the two kinds of mixture earn alike.

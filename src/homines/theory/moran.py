@@ -1,19 +1,20 @@
-"""The Moran process of a finite population, exact: fixation probabilities, and the long run under rare mutations.
+"""The Moran process of a finite population, exact: who takes over, and the long run under rare mutations.
 
-A population of N; at each step one agent is copied, chosen in proportion to exp(w payoff), and replaces one chosen
-at random. Where j of A and N - j of B are there (nobody meets itself; sigma: the assortment of `theory.population`),
+A population of N; at each step one agent is copied, chosen in proportion to exp(w payoff), and replaces one
+chosen at random. Where j of A and N - j of B are there (nobody meets itself; sigma: the assortment of
+`theory.population`),
 
     pi_A(j) = sigma a_AA + (1 - sigma) ((j - 1) a_AA + (N - j) a_AB) / (N - 1)
     pi_B(j) = sigma a_BB + (1 - sigma) (j a_BA + (N - j - 1) a_BB) / (N - 1)
 
-A birth-death chain, so that one A among N - 1 of B takes over with the probability (Karlin & Taylor 1975; Nowak,
-Sasaki, Taylor & Fudenberg 2004, Nature 428: 646; exp(w payoff): Traulsen, Shoresh & Nowak 2008)
+A birth-death chain, so that one A among N - 1 of B takes over with the probability (Karlin & Taylor 1975;
+Nowak, Sasaki, Taylor & Fudenberg 2004, Nature 428: 646; exp(w payoff): Traulsen, Shoresh & Nowak 2008)
 
     rho_AB = 1 / (1 + sum_{k=1}^{N-1} prod_{j=1}^{k} exp(-w (pi_A(j) - pi_B(j)))),    1 / N where w = 0.
 
-Where mutations are so rare that one takes over or is lost before the next, the population is of one type nearly
-always and moves between types as a Markov chain with P_ij = rho_ji / (n - 1) (Fudenberg & Imhof 2006, Journal of
-Economic Theory 131: 251); its stationary distribution is exact here, in logarithms.
+Where mutations are so rare that one takes over or is lost before the next, the population is of one type
+nearly always and moves between types as a Markov chain with P_ij = rho_ji / (n - 1) (Fudenberg & Imhof 2006,
+Journal of Economic Theory 131: 251); its stationary distribution is exact here, in logarithms.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Moran:
         return -float(np.logaddexp.reduce(np.append(0.0, steps)))
 
     def fixations(self, matrix: Array) -> Array:
-        """Fixation probabilities, shape [resident, mutant]; the diagonal is 1 / N, for a mutant that is alike."""
+        """Fixation probabilities, shape [resident, mutant]; 1 / N on the diagonal, for one that is alike."""
         assortative(matrix, self.sigma)  # checks the matrix
         types = range(len(matrix))
         return frozen(np.exp([[self.log_fixation(matrix, j, i) for j in types] for i in types]))

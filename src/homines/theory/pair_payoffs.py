@@ -3,8 +3,8 @@
     a[i, j]   what i gets a round, on average, where it meets j
 
 A game that is played once: a[i, j] = p_i A p_j. A repeated game is a Markov chain over the last m rounds
-(`theory.chain`); it begins with nothing past, so the first rounds are the agents' own first moves, and a[i, j] is
-the average over the announced rounds, or in the long run where no end is announced.
+(`theory.chain`); it begins with nothing past, so the first rounds are the agents' own first moves, and a[i,
+j] is the average over the announced rounds, or in the long run where no end is announced.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ def symmetric_stage(game: object) -> NormalForm:
     stage = game.stage if isinstance(game, Repeated) else game
     if not isinstance(stage, NormalForm) or len(stage.actions) != 2:
         raise HominesError(
-            "a population meets in pairs, in a game of two players who choose at the same time; this game is "
-            "another: use one such as ipd, ish, icn or symmetric(reward=3, sucker=0, temptation=5, punishment=1)"
+            "a population meets in pairs, in a game of two players who choose at the same time; this game "
+            "is another: use one such as ipd, ish, icn or symmetric(reward=3, sucker=0, temptation=5, "
+            "punishment=1)"
         )
     if not stage.symmetric:
         raise HominesError(
-            "in this game the two players' places differ, and a population of one kind of places needs a game in "
-            "which they do not: use a symmetric one, such as ipd, ish or icn"
+            "in this game the two players' places differ, and a population of one kind of places needs a "
+            "game in which they do not: use a symmetric one, such as ipd, ish or icn"
         )
     return stage
 
@@ -88,12 +89,12 @@ def pair_payoffs(game: Repeated | NormalForm, pair: tuple[Policy, Policy]) -> tu
     start, first = opening(game, pair, memory)
     play = chain(game, pair, memory=memory)
     if game.rounds is None:
-        mean = play.payoffs[:2] @ play.long_run(start)
+        mean = play.payoffs[:2] @ play.long_run(start.tolist())
     else:
         total = first[:, : game.rounds].sum(axis=1)
         if game.rounds > memory:
             rest = game.rounds - memory
-            total = total + rest * (play.payoffs[:2] @ play.average(rest, start))
+            total = total + rest * (play.payoffs[:2] @ play.average(rest, start.tolist()))
         mean = total / game.rounds
     return float(mean[0]), float(mean[1])
 

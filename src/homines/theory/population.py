@@ -1,12 +1,13 @@
-"""Populations of agents that meet in pairs: assortment, invasion, rest points of the replicator dynamics, welfare.
+"""Populations of agents that meet in pairs: assortment, invasion, rest points, welfare.
 
     f_i(x) = sigma a_ii + (1 - sigma) sum_j a_ij x_j        what type i gets a meeting at shares x
     dx_i/dt = x_i (f_i(x) - sum_k x_k f_k(x))               the replicator dynamics
 
-a is the payoff matrix (`theory.pair_payoffs`), sigma the assortment: with probability sigma an agent meets its own
-kind, else anybody (Grafen 1979; Bergstrom 2003, American Economic Review 93: 222; Alger & Weibull 2013). Since
-shares sum to one, f = M x with M_ij = sigma a_ii + (1 - sigma) a_ij: a population with assortment is one
-without, of another game. Replicator dynamics: Taylor & Jonker (1978); Hofbauer & Sigmund (1998).
+a is the payoff matrix (`theory.pair_payoffs`), sigma the assortment: with probability sigma an agent meets
+its own kind, else anybody (Grafen 1979; Bergstrom 2003, American Economic Review 93: 222; Alger & Weibull
+2013). Since shares sum to one, f = M x with M_ij = sigma a_ii + (1 - sigma) a_ij: a population with
+assortment is one without, of another game. Replicator dynamics: Taylor & Jonker (1978); Hofbauer & Sigmund
+(1998).
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def scale(matrix: Array) -> float:
 class Invasion:
     """What a rare type j gets among a type i, less what i gets there.
 
-    advantage   M_ji - M_ii, points a meeting where j is rare; `later`: by how much the advantage grows as j does,
-                (M_jj - M_ij) - (M_ji - M_ii), which decides where the first is 0
+    advantage   M_ji - M_ii, points a meeting where j is rare; `later`: by how much the advantage grows as j
+                does, (M_jj - M_ij) - (M_ji - M_ii), which decides where the first is 0
     threshold   the sigma at which the advantage changes its sign; None where it has none in (0, 1)
     """
 
@@ -125,8 +126,8 @@ class RestPoint:
 
     @property
     def stability(self) -> Stability:
-        """stable: every eigenvalue has a negative real part, so that whatever begins near ends there; unstable:
-        one has a positive one; neutral: neither, and the linear part does not tell."""
+        """stable: every eigenvalue has a negative real part, so that whatever begins near ends there;
+        unstable: one has a positive one; neutral: neither, and the linear part does not tell."""
         top = float(self.eigenvalues.real.max())
         edge = 1e-7 * self.unit  # eigenvalues of a nearly defective matrix are worse than its entries
         return "unstable" if top > edge else "stable" if top < -edge else "neutral"
