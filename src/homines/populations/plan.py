@@ -70,9 +70,11 @@ class PopulationPlan:
         """Raise HominesError for what cannot be asked or played; no model is loaded, no folder made."""
         by_name: dict[str, str] = {}
         for spec in self.agents:
-            if (same := by_name.setdefault(canonical(spec), spec)) is not spec:
+            if (name := canonical(spec)) in by_name:
+                same = by_name[name]
                 both = f"{same} is named twice" if same == spec else f"{same} and {spec} are one agent"
                 raise HominesError(f"{both}; name each agent once")
+            by_name[name] = spec
         symmetric_stage(self.form)
         for frame in self.frames:
             if memory_of(frame) != 1 or asks_of(frame) != "choice":
