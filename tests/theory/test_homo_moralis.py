@@ -119,8 +119,8 @@ def test_a_map_of_invasion_has_no_gain_in_the_row_of_sigma(sigma: float) -> None
 
 @given(st.floats(0.1, 4), st.floats(0.1, 4), st.sampled_from([k / 10 for k in range(11)]))
 def test_theory_agents_where_one_act_dominates(cost: float, more: float, sigma: float) -> None:
-    """Helping costs c and gives b, one act dominates whatever one believes: theory agents as the package makes
-    them are in equilibrium, and nobody invades that with kappa = sigma."""
+    """Helping costs c and gives b, and one act dominates: theory agents as the package makes them are in
+    equilibrium whatever they believe, and nobody invades that with kappa = sigma."""
     b = cost + more
     kappas = [k / 10 for k in range(11)]
     assume(min(abs(k * b - cost) for k in (*kappas, sigma)) > 1e-6)
