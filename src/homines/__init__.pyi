@@ -201,8 +201,7 @@ def persist(
     """
 
 def population(
-    agents: str | Loaded | Policy | Preference,
-    *,
+    *agents: str | Loaded | Policy | Preference,
     game: str | Game = 'ipd',
     frame: str | Frame = 'table',
     labels: Words | None = None,
