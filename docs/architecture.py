@@ -19,7 +19,7 @@ ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
-    *("atlases", "transfers", "people", "cli", "view", "evals", "sweeps"),
+    *("atlases", "transfers", "populations", "people", "cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {

@@ -1,6 +1,6 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
-from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResult, Words
+from homines.api import Frame, Frames, Game, Games, Loaded, Path, Policy, PopulationResult, Preference, RunResult, Sequence, Words
 from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
@@ -198,6 +198,32 @@ def persist(
     progress     bars on standard error (default)
     options      fields of PersistencePlan (training.persistence): tune, aloud, traces, think, seed ...
     The page is `.report()`. Raises HominesError for an unknown spec or option, before a model is loaded.
+    """
+
+def population(
+    *agents: str | Loaded | Policy | Preference,
+    game: str | Game = 'ipd',
+    frame: str | Frame = 'table',
+    labels: Words | None = None,
+    sigma: float | Sequence[float] = 0.0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    swap: bool = True,
+    size: int = 100,
+    selection: float = 0.1,
+    precision: float | None = None,
+    lapse: float = 0.0,
+) -> PopulationResult:
+    """Let agents meet in pairs and compute which of them spread, as `homines population` does.
+
+    agents      two or more: models, by name or in memory; strategies and preferences, as texts or objects
+    game        symmetric, of two players
+    sigma       assortment, one or several
+    out         folder with a run folder a model; None: one in runs/ for this game and these words
+    progress    bars on standard error
+    options     fields of PopulationPlan (populations.plan): size, selection, precision, lapse, swap
+    The page is `.report()`. Raises HominesError for an unknown agent, two that are one, and a game of another
+    form, before a model is loaded.
     """
 
 altruist = _preferences_altruist

@@ -1,4 +1,4 @@
-"""The Python interface: load, measure, align, persist, transfer, report, atlas; in the commands' run folders.
+"""The Python interface: load, measure, align, persist, transfer, population, report, atlas; as the commands.
 
     import homines as hm
     m = hm.load("smollm2")
@@ -23,13 +23,15 @@ from homines.core.options import LABELS, fields_among, option, with_options
 from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
-from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
+from homines.core.types import Frame, Game, HominesError, Policy, Preference
 from homines.elicitation.asking import measure as answer
 from homines.elicitation.scenario_file import OWN
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
+from homines.loaded import LOADING, Loaded, loading_of
+from homines.populations.plan import PopulationPlan
 from homines.reports.console import Bars
-from homines.results import Rows, RunResult, TransferResult, folders
+from homines.results import PopulationResult, Rows, RunResult, TransferResult, folders
 from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
@@ -37,42 +39,6 @@ from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]
 Frames = str | Frame | Sequence[str | Frame]
-LOADING = ("device", "dtype", "trust_remote_code")
-"""How a model is loaded: parameters of `load`, and fields of a Loaded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A Model in memory, with the options it was loaded by; its other capabilities are those of `model`.
-
-    run   the alignment that trained it; None for a model that was only loaded
-    """
-
-    model: Model
-    spec: str
-    device: str | None = None
-    dtype: str | None = None
-    trust_remote_code: bool = False
-    run: RunResult | None = None
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def provenance(self) -> Any:
-        return self.model.provenance
-
-    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """The distribution over each prompt's labels."""
-        return self.model.score(prompts)
-
-    def __repr__(self) -> str:
-        where = ", ".join(str(self.provenance[k]) for k in ("device", "dtype") if k in self.provenance)
-        return f"{self.spec} ({where})" if where else self.spec
-
-    def _repr_html_(self) -> str | None:
-        return None if self.run is None else self.run._repr_html_()
 
 
 def load(
@@ -339,11 +305,8 @@ def transfer(
 
     every = [models] if isinstance(models, str | Loaded) else list(models)
     loaded = {m.spec: m.model for m in every if isinstance(m, Loaded)}
-    placements = {(m.device, m.dtype, m.trust_remote_code) for m in every if isinstance(m, Loaded)}
-    if len(placements) > 1:
-        raise HominesError(f"the models were loaded in {len(placements)} ways; load them by the same options")
+    kind = loading_of([m for m in every if isinstance(m, Loaded)])
     names = tuple(m.spec if isinstance(m, Loaded) else m for m in every)
-    kind: dict[str, Any] = dict(zip(LOADING, next(iter(placements)), strict=True)) if placements else {}
     path = None if scenarios is None else Path(scenarios)
     plan = TransferPlan(models=names, scenarios=path, form=form, **kind)
     plan.check()
@@ -355,6 +318,50 @@ def transfer(
         folder = plan.folder if out is None else Path(out)
         found = carry_out(plan, folder, loaded=loaded, command=command, follow=follow)
     return TransferResult(found, command)
+
+
+@with_options(PopulationPlan, without=("agents", "frame", *LOADING))
+def population(
+    *agents: str | Loaded | Policy | Preference,
+    game: str | Game = "ipd",
+    frame: str | Frame = "table",
+    labels: Words | None = None,
+    sigma: float | Sequence[float] = 0.0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> PopulationResult:
+    """Let agents meet in pairs and compute which of them spread, as `homines population` does.
+
+    agents      two or more: models, by name or in memory; strategies and preferences, as texts or objects
+    game        symmetric, of two players
+    sigma       assortment, one or several
+    out         folder with a run folder a model; None: one in runs/ for this game and these words
+    progress    bars on standard error
+    options     fields of PopulationPlan (populations.plan): size, selection, precision, lapse, swap
+    The page is `.report()`. Raises HominesError for an unknown agent, two that are one, and a game of another
+    form, before a model is loaded.
+    """
+    from homines.populations.asking import population as carry_out
+
+    loaded = {m.spec: m.model for m in agents if isinstance(m, Loaded)}
+    plan = PopulationPlan(
+        agents=tuple(m.spec if isinstance(m, Loaded) else _spec("agents", m) for m in agents),
+        game=_spec("games", game),
+        frame=_spec("frames", frame),
+        labels=None if labels is None else _several(labels),
+        sigma=tuple(sigma) if isinstance(sigma, Sequence) else (sigma,),
+        **loading_of([m for m in agents if isinstance(m, Loaded)]),
+        **options,
+    )
+    plan.check()
+    command = _call_text("population", *plan.agents, game=plan.game, sigma=plan.sigma)
+    quiet()
+    with Bars() if progress else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        folder = plan.folder if out is None else Path(out)
+        found = carry_out(plan, folder, loaded=loaded, command=command, follow=follow)
+    return PopulationResult(found, command)
 
 
 def _spec(folder: str, instance: Any) -> str:

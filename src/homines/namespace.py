@@ -75,6 +75,8 @@ def _definition(call: Callable[..., Any]) -> Iterator[str]:
         if p.kind is p.KEYWORD_ONLY and not keywords:
             keywords = True
             yield "    *,"
+        if p.kind is p.VAR_POSITIONAL:  # what follows is a keyword without a star of its own
+            keywords, name = True, f"*{name}"
         yield f"    {name}: {p.annotation}{'' if p.default is p.empty else f' = {p.default!r}'},"
     yield f") -> {signature.return_annotation}:"
     yield f'    """{call.__doc__}"""'

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from homines.estimation.mixture import Mixture
     from homines.estimation.random_coefficients import RandomCoefficients
     from homines.estimation.spread import Spread
+    from homines.populations.asking import Population
     from homines.reports.verdict import Verdict
     from homines.transfers.asking import Transfer
 
@@ -205,6 +206,74 @@ class TransferResult:
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.verdict)
         return f"{lines}{(self.changes() or self.rates())._repr_html_()}"
+
+
+class PopulationResult:
+    """Agents that meet in pairs: what each gets from each, which of them spread, what all of them earn."""
+
+    def __init__(self, found: Population, command: str = "") -> None:
+        self._found, self._command = found, command
+
+    @property
+    def folder(self) -> Path:
+        return self._found.folder
+
+    @property
+    def verdict(self) -> list[str]:
+        """Sentences, an assortment after the other."""
+        from homines.populations.verdict import headlines
+
+        return headlines(self._found)
+
+    def payoffs(self) -> Rows:
+        """A row an agent: points a round from each agent, its own kind among them; legal mass."""
+        return self._rows("payoff_rows")
+
+    def invasion(self) -> Rows:
+        """A row an assortment, resident and rare mutant: advantage, outcome, the sigma where it changes."""
+        return self._rows("invasion_rows")
+
+    def residents(self) -> Rows:
+        """A row an assortment and agent: whether it withstands the others, and who invades it."""
+        return self._rows("resident_rows")
+
+    def rest_points(self) -> Rows:
+        """A row an assortment and rest point of the replicator dynamics, with its stability."""
+        return self._rows("rest_rows")
+
+    def basins(self) -> Rows:
+        """A row an assortment and end of the replicator dynamics: from how many starting points."""
+        return self._rows("basin_rows")
+
+    def fixation(self) -> Rows:
+        """A row an assortment, resident and mutant: how likely one mutant takes over."""
+        return self._rows("fixation_rows")
+
+    def time(self) -> Rows:
+        """A row an assortment and agent: the share of time that all are of its kind, under rare mutations."""
+        return self._rows("time_rows")
+
+    def welfare(self) -> Rows:
+        """A row an assortment and state of the population: points a round, on average."""
+        return self._rows("welfare_rows")
+
+    def _rows(self, name: str) -> Rows:
+        from homines.populations import findings
+
+        return Rows(getattr(findings, name)(self._found))
+
+    def report(self) -> Path:
+        """Write the page with its charts, tables and population.json; its path."""
+        from homines.populations.page import write_population  # with it comes altair
+
+        return write_population(self._found, self._command)
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.verdict, repr(self.payoffs())])
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.verdict)
+        return f"{lines}{self.payoffs()._repr_html_()}"
 
 
 def folders(runs: Any) -> list[Path]:

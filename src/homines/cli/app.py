@@ -37,6 +37,10 @@ COMMANDS = {
         "transfer:transfer",
         "Ask everyday dilemmas, or a file of scenarios: what a training changed outside its games.",
     ),
+    "population": (
+        "population:population",
+        "Let models, strategies and theory agents meet in pairs: who invades whom, what all of them earn.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -310,7 +310,7 @@ def recurrent_classes(transition: Array, start: Array) -> list[RecurrentClass]:
     classes = [
         RecurrentClass(
             np.array(members),
-            frozen(_stationary_distribution(logs[np.ix_(members, members)])),
+            frozen(stationary_distribution(logs[np.ix_(members, members)])),
             float(first_entry[[*members]].sum()),
             _period(transition[np.ix_(members, members)] > 0),
         )
@@ -354,8 +354,11 @@ def _absorption_probabilities(logs: Array, start: Array, recurrent: NDArray[np.b
     return w
 
 
-def _stationary_distribution(logs: Array) -> Array:
-    """Stationary distribution of an irreducible chain (Grassmann, Taksar & Heyman 1985)."""
+def stationary_distribution(logs: Array) -> Array:
+    """Stationary distribution of an irreducible chain (Grassmann, Taksar & Heyman 1985), shape [state].
+
+    logs   log-probabilities, or log-rates, of the transitions, [state, state]; the diagonal bears on nothing
+    """
     p, n = logs.copy(), len(logs)
     for k in range(n - 1, 0, -1):
         p[:k, k] -= np.logaddexp.reduce(p[k, :k])

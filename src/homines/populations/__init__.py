@@ -1,0 +1,1 @@
+"""Populations: agents that meet in pairs, which of them spread, and what a population of them earns."""
