@@ -19,6 +19,7 @@ from homines.studies.tennant2025.agents import GOAL, RewardAgent, RewardFindings
 
 INTERACTIONS = "interactions"
 COUNTED = "its answers are samples, and log-odds are read from exact answers alone"
+EVEN = "every answer is at even odds, so that nothing moves it"
 DESIGN_LABELS, DESIGN_LABELS_QUICK = LABELS, LABELS[:2]
 
 
@@ -31,6 +32,8 @@ def moved_by(findings: RewardFindings) -> Section | Omission:
         if not each:
             rows += [{"agent": name, "seeds": 0, "why": COUNTED}] * any(map(_is_counted, agents))
             continue
+        if not any(d.odds for d in each):
+            rows.append({"agent": name, "seeds": len(each), "why": EVEN})
         scales: dict[str, Sequence[Sequence[Share]]] = {
             "log-odds": [d.odds for d in each],
             "2p − 1": [d.chosen for d in each],
