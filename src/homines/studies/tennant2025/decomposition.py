@@ -92,7 +92,7 @@ def _of_one_design(every: Sequence[Decomposition]) -> list[Decomposition]:
     return [d for d in kept if d.levels.keys() == kept[0].levels.keys() and d.single == kept[0].single]
 
 
-def _with_interval(shares: Sequence[Share]) -> Mapping[str, str]:
+def _with_interval(shares: Sequence[Share]) -> dict[str, str]:
     """Shares by term with their interval over games and words; without those that have none."""
     return {s.name: share_text(s) for s in shares if s.order < 2 and None not in (s.value, s.low)}
 
