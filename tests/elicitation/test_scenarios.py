@@ -184,12 +184,47 @@ def test_a_scenario_file_is_a_benchmark_too(tmp_path: Path) -> None:
         ({"id": "b", "text": "Other?", "does": ["x"]}, "line 2: does tells 1 of 2 options; tell it of each"),
         ({"id": "b", "text": "Other?", "does": "x"}, "line 2: does 'x' must be a list, as ."),
         ({"id": "b" * 81, "text": "Other?"}, "line 2: id has 81 characters; at most 80"),
+        ({"id": "b", "text": "Half a sign: \ud800"}, "line 2: text .* holds a sign that is no text"),
+        ({"id": "b", "ID": "c"}, "line 2: two columns are called 'id'; rename or drop one"),
     ],
 )
 def test_a_line_that_is_no_scenario_is_named(change: dict[str, object], match: str, tmp_path: Path) -> None:
     path = write(tmp_path / "s.jsonl", GOOD, GOOD | change)
     with pytest.raises(BenchmarkError, match=match):
         read_scenarios(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("id,text,A,B,C,implied\n1,x,go,,stay,B\n", "line 2: option C has a text, and B has none; fill"),
+        ("id,text,text,A,B,implied\n1,x,y,go,stay,B\n", "line 1: two columns are called 'text'"),
+        (
+            "id,text,safe,unsafe,implied\n1,x,stay,go,go\n",
+            "line 2: implied 'go' is another option than 'stay'",
+        ),
+    ],
+)
+def test_columns_that_could_be_read_otherwise_are_refused(text: str, match: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(text)
+    with pytest.raises(BenchmarkError, match=match):
+        read_scenarios(path)
+
+
+def test_numbers_are_read_whole(tmp_path: Path) -> None:
+    few = [
+        GOOD | {"id": 1_000_000 + i, "text": f"{i}?", "options": [2_000_001, 2_000_002.5]} for i in range(2)
+    ]
+    found = read_scenarios(write(tmp_path / "s.jsonl", *(row | {"implied": "A"} for row in few)))
+    assert [s.id for s in found.scenarios] == ["1000000", "1000001"]
+    assert found.scenarios[0].options == ("2000001", "2000002.5")
+
+
+def test_columns_without_a_name_are_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("id,text,A,B,implied,,\n1,x,go,stay,B,,\n")
+    assert read_scenarios(path).scenarios[0].implied == 1
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])

@@ -146,7 +146,11 @@ def test_the_folder_of_another_plan_is_refused(net: str, quick: Path) -> None:
 
 def test_the_page_says_what_moves_every_agent(tmp_path: Path) -> None:
     study("tennant2025", tmp_path / "run", "--model", "mock/uniform", "--also", "mock")
-    every = rows(tmp_path / "run", "decomposition")
+    even, *every = rows(tmp_path / "run", "decomposition")
+    assert (even["agent"], even["why"]) == (
+        "mock/uniform",
+        "every answer is at even odds, so that nothing moves it",
+    )
     assert {(row["agent"], row["scale"]) for row in every} == {("mock", "log-odds"), ("mock", "2p − 1")}
     terms = ("act", "payoffs", "vocabulary", "label", "place", "own last act", "other's last act")
     for row in every:  # of even odds nothing moves

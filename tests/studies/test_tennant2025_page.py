@@ -12,13 +12,15 @@ import pytest
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import Choice
+from homines.elicitation.balanced_design import balanced_questions
 from homines.elicitation.questions import Question, battery, questions, state
 from homines.models.mock import Mock, uniform
 from homines.reports.page import Section
 from homines.studies.omissions import Omission
 from homines.studies.task import StudyTask
 from homines.studies.tennant2025.agents import STATES, RewardAgent, RewardFindings
-from homines.studies.tennant2025.exam import core_exam
+from homines.studies.tennant2025.decomposition import moved_by
+from homines.studies.tennant2025.exam import GAMES, core_exam
 from homines.studies.tennant2025.kinds import FRAME, RewardKind, all_kinds
 from homines.studies.tennant2025.learning import settled
 from homines.studies.tennant2025.meetings import trained_against
@@ -151,6 +153,21 @@ def test_shares_in_the_games_add_up(tmp_path: Path) -> None:
         bands = [row[t] for t in ("C|C", "C|D", "D|C", "D|D", "illegal")]
         assert sum(bands) == pytest.approx(1)
         assert row["illegal"] == pytest.approx(0.2 if row["agent"] == "untrained" else 0)
+
+
+def test_a_design_that_does_not_tell_a_share_is_no_share_of_nothing(tmp_path: Path) -> None:
+    wide = balanced_questions(Mock(uniform), list(GAMES), find("frames", FRAME))
+    first = [
+        agent(tmp_path, KINDS["De"], PRIOR, more=wide),
+        *(agent(tmp_path, KINDS["De"], PRIOR) for _ in "12"),
+    ]
+    findings = RewardFindings(task=TASK, agents=[*first, agent(tmp_path, KINDS["De v random"], PRIOR)])
+    of_core, _, narrow, _ = rows_of(moved_by(findings))
+    assert of_core["seeds"] == 1  # the others were asked one pair of words
+    assert of_core["act"] == "1.00 (1.00 to 1.00)"
+    assert "label" in of_core
+    assert "label" not in narrow
+    assert narrow["act or payoffs or vocabulary or label"] == "1.00"
 
 
 def test_other_opponents_and_payoffs_stand_beside_theory(tmp_path: Path) -> None:

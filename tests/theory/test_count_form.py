@@ -273,8 +273,11 @@ def test_conditional_contributors() -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    with pytest.raises(HominesError, match=r"whole number in \[2, 512\]"):
-        public_goods_iterated(513)
+    for game in (public_goods_iterated, commons_iterated):
+        with pytest.raises(HominesError, match=r"2000000000 states of one round, .* use at most 512 players"):
+            game(10**9)
+        with pytest.raises(HominesError, match="players must be a whole number of at least 2, got 1"):
+            game(1)
     with pytest.raises(HominesError, match="1026 states of one round"):
         CountForm(("C", "D"), np.zeros((2, 513)))
     game = public_goods_iterated(20)

@@ -18,7 +18,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -103,7 +103,15 @@ def rows_of(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     column names are in lower case, with spaces for underscores."""
     rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
     for line, row in rows:
-        yield line, {name.strip().lower().replace("_", " "): value for name, value in row.items()}
+        names = [name.strip().lower().replace("_", " ") for name in row]
+        _check_columns(path, line, names)
+        yield line, dict(zip(names, row.values(), strict=True))
+
+
+def _check_columns(path: Path, line: int, names: Sequence[str]) -> None:
+    """Raise BenchmarkError where two columns have a name: the last one alone would be read."""
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise BenchmarkError(f"{path} line {line}: two columns are called {twice!r}; rename or drop one")
 
 
 def read_items(path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row, int], Read]) -> list[Read]:
@@ -136,6 +144,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             for sign, name in SEPARATORS.items():
                 if sign in heading[0]:
                     raise BenchmarkError(f"{path} is separated by {name} ({sign!r}); separate it by commas")
+        _check_columns(path, 1, heading)
         for row in rows:
             if None in row or None in row.values():
                 raise BenchmarkError(f"{path} line {rows.line_num} has other cells than the heading; mend it")
@@ -206,6 +215,13 @@ def options_of(row: Row, answers: tuple[str, ...]) -> tuple[tuple[str, ...], int
     if right is None:
         name = next((name for name in answers if row.get(name) not in (None, "")), "answer")
         right = _place(first_of(row, answers, answers[0]), options, raw_options, name)
+    elif (told := row.get("implied")) not in (None, "") and right != _place(
+        told, options, raw_options, "implied"
+    ):
+        raise BenchmarkError(
+            f"implied {abbreviate(told)} is another option than {abbreviate(options[right])}, which the "
+            "columns of the options say; mend one of the two"
+        )
     return options, right
 
 
@@ -234,10 +250,15 @@ def _options(row: Row) -> tuple[tuple[Any, ...], int | None]:
                         f'{name} {abbreviate(value)} must be a list, as ["yes", "no"]'
                     ) from failure
             return tuple(_list(name, value)), None
-    columns = [row[letter.lower()] for letter in LETTERS if row.get(letter.lower()) not in (None, "")]
-    if not columns:
+    filled = [letter for letter in LETTERS if row.get(letter.lower()) not in (None, "")]
+    if not filled:
         raise BenchmarkError(f"no options; there must be one of {', '.join(OPTIONS)}, or columns A, B, ...")
-    return tuple(columns), None
+    if gap := next((own for own, letter in zip(filled, LETTERS, strict=False) if own != letter), ""):
+        raise BenchmarkError(
+            f"option {gap} has a text, and {LETTERS[filled.index(gap)]} has none; fill the options in order, "
+            "so that a letter is that of its column"
+        )
+    return tuple(row[letter.lower()] for letter in filled), None
 
 
 def _place(answer: Any, options: tuple[str, ...], raw: tuple[Any, ...], name: str) -> int:
@@ -289,9 +310,11 @@ def first_of(row: Row, names: tuple[str, ...], what: str) -> Any:
 def check_text(what: str, value: Any) -> str:
     """A text, or a number as one. Raises BenchmarkError where it is neither, empty or long."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = f"{value:g}"
+        value = f"{value:.15g}" if isinstance(value, float) else str(value)
     if not isinstance(value, str) or not value.strip():
         raise BenchmarkError(f"{what} is {abbreviate(value)}; it must be a text")
     if len(value) > LONGEST:
         raise BenchmarkError(f"{what} has {len(value):,} characters; at most {LONGEST:,} are read")
+    if re.search(r"[\ud800-\udfff\0]", value):
+        raise BenchmarkError(f"{what} {abbreviate(value)} holds a sign that is no text; mend it")
     return value.strip()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.core.checks import count, number
+from homines.core.checks import number
 from homines.core.types import HominesError, frozen
-from homines.theory.count_form import MOST_PLAYERS, CountForm
+from homines.theory.count_form import CountForm, check_players
 from homines.theory.game_forms import Repeated
 
 
@@ -33,7 +33,7 @@ def commons_iterated(
     >>> commons_iterated(players=2, little=2, much=3, worth=9, decline=1).stage.pays.tolist()
     [[10.0, 8.0], [12.0, 9.0]]
     """
-    count("players", players, 2, MOST_PLAYERS)
+    check_players(players)
     for name, value in (("little", little), ("much", much), ("worth", worth), ("decline", decline)):
         number(name, value, 0)
     if not little < much:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from homines.core.checks import count, number
+from homines.core.checks import number
 from homines.core.types import frozen
-from homines.theory.count_form import MOST_PLAYERS, CountForm
+from homines.theory.count_form import CountForm, check_players
 from homines.theory.game_forms import Repeated
 
 
@@ -26,7 +26,7 @@ def public_goods_iterated(
     >>> public_goods_iterated(players=3, endowment=3, multiplier=2).stage.pays.tolist()  # 0, 1, 2 others keep
     [[6.0, 4.0, 2.0], [7.0, 5.0, 3.0]]
     """
-    count("players", players, 2, MOST_PLAYERS)
+    check_players(players)
     number("endowment", endowment, 0)
     number("multiplier", multiplier, 0)
     gifts = endowment * (players - 1 - np.arange(players))

@@ -38,6 +38,9 @@ def command() -> str:
     return redact(shlex.join(["homines", *sys.argv[1:]]))
 
 
+MOST_TYPES = 5
+"""Columns of action types in the table of a measurement, which fit beside names in 80 signs: games with more
+have a line below it."""
 MEASURED = "P(own action | other's last), given a legal answer; legal mass; order effect"
 
 
@@ -122,21 +125,25 @@ def print_measurement(records: list[Record], *, advice: bool = True) -> None:
     """The table of a measurement: a row a game and frame. advice: what to ask where no answer is legal."""
     rows = summary(records)
     first = {r.decision.actions[0] for r in records}  # of two actions the other is the rest
-    types = list(dict.fromkeys(k for row in rows for k in row if k.partition("|")[0] in first and "|" in k))
+    told = [[k for k in row if k.partition("|")[0] in first and "|" in k] for row in rows]
+    types = _columns(told)
     for row in rows:
         row["frame"] = brief(row["frame"])
     several = ("agent",) if len({r.model for r in records}) > 1 else ()
     cells = [
         {**({"agent": row["model"]} if several else {}), "game": row["game"], "frame": row["frame"]}
-        | {name: _share(row.get(name)) for name in types}
+        | {name: _share(row.get(name)) if {*own} <= {*types} else "" for name in types}
         | {"mass": _mass(row["mass"]), "order": _signed(row["order_effect"]), "failed": row["errors"]}
-        for row in rows
+        for row, own in zip(rows, told, strict=True)
     ]
     table = Table(cells, (*several, "game", "frame", *types, "mass", "order", "failed"))
     console = Console()
     console.print(table.console(MEASURED, left=(*several, "game", "frame"), wrap=False))
-    for row in rows:
-        if not any(name in row for name in types):
+    for row, own in zip(rows, told, strict=True):
+        if {*own} - {*types}:
+            shares = ", ".join(f"{name} {_share(row[name])}" for name in own)
+            console.print(Text(f"{row['game']}, {row['frame']}: {shares}"))
+        if not own:
             for where, p in row["p"].items():
                 odds = "; ".join(f"{action} {describe(x)}" for action, x in p.items())
                 console.print(Text(f"{row['game']}, {row['frame']}, {where}: {odds}"))
@@ -146,6 +153,15 @@ def print_measurement(records: list[Record], *, advice: bool = True) -> None:
     print_words(console, records, advice=advice)
     for text in dict.fromkeys(r.error for r in records if r.error):
         console.print(Text(f"failed: {text}"))
+
+
+def _columns(told: Sequence[Sequence[str]]) -> list[str]:
+    """Action types that are columns: of every row, the shorter first, while there are at most MOST_TYPES."""
+    columns: dict[str, None] = {}
+    for types in sorted(told, key=len):
+        if len(more := columns | dict.fromkeys(types)) <= MOST_TYPES:
+            columns = more
+    return [name for name in dict.fromkeys(name for types in told for name in types) if name in columns]
 
 
 def print_remarks(console: Console, models: Iterable[str]) -> None:

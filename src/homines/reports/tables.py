@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 200
 """Most lines of a table on a page; its CSV has all."""
 NOTHING = "—"
+NARROWEST = 8
+"""Signs of a name that a terminal shows in a line, however many numbers stand beside it."""
 
 
 class Weak(float):
@@ -97,7 +99,8 @@ class Table:
         for head in self.heads:
             side: Literal["left", "right"] = "left" if head in words else "right"
             whole = not wrap and head not in words
-            table.add_column(Text(head), justify=side, no_wrap=whole, overflow="fold")
+            least = NARROWEST if head in words and not wrap else None
+            table.add_column(Text(head), justify=side, no_wrap=whole, overflow="fold", min_width=least)
         for row in self.body:
             table.add_row(*(Text(_text(x)) for x in row))
         if total:

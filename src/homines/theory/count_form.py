@@ -9,10 +9,21 @@ from itertools import product
 
 import numpy as np
 
+from homines.core.checks import count
 from homines.core.types import Array, Decision, History, HominesError, frozen
 
 MOST_PLAYERS = 512
 """Two states for each: as many as the exact chain holds (game_forms.MOST_STATES)."""
+
+
+def check_players(players: int) -> None:
+    """Raise HominesError where these are no players of such a game, or more than the chain holds."""
+    count("players", players, 2)
+    if players > MOST_PLAYERS:
+        raise HominesError(
+            f"{players} players make {2 * players} states of one round, more than the {2 * MOST_PLAYERS} "
+            f"that an exact chain holds; use at most {MOST_PLAYERS} players"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +54,7 @@ class CountForm:
                 f"payoffs of shape {shape} do not fit the actions {self.names}: give two names, and payoffs "
                 "[mine, how many others play the second] of shape (2, players)"
             )
-        if self.players > MOST_PLAYERS:
-            raise HominesError(
-                f"{self.players} players make {2 * self.players} states of one round, more than "
-                f"{2 * MOST_PLAYERS}; use at most {MOST_PLAYERS} players"
-            )
+        check_players(self.players)
 
     @property
     def players(self) -> int:

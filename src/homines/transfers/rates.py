@@ -27,7 +27,7 @@ from homines.reports.persistence import BOUND
 
 FEWEST = 10
 """Scenarios from which an interval is given: p_s lies in [0, 1], often near an end, and Student's t over
-fewer covers too rarely (tests/transfers/test_rates.py)."""
+fewer covers too rarely (tests/transfers/test_transfer.py)."""
 ALL = "all"
 """Name of the part that holds every scenario but the controls."""
 Kind = Literal["all", "group", "stakes", "control"]

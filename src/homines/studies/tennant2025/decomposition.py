@@ -11,7 +11,7 @@ from homines.elicitation.balanced_design import LABELS
 from homines.elicitation.metrics import is_sampled
 from homines.estimation.decomposition import Decomposition, Share, decompositions
 from homines.reports import charts as draw
-from homines.reports.decomposition_text import NAME, NOTE, TITLE
+from homines.reports.decomposition_text import NAME, NOTE, TITLE, share_text
 from homines.reports.page import Section
 from homines.studies.kit import format_mean, mean
 from homines.studies.omissions import Omission
@@ -19,6 +19,7 @@ from homines.studies.tennant2025.agents import GOAL, RewardAgent, RewardFindings
 
 INTERACTIONS = "interactions"
 COUNTED = "its answers are samples, and log-odds are read from exact answers alone"
+EVEN = "every answer is at even odds, so that nothing moves it"
 DESIGN_LABELS, DESIGN_LABELS_QUICK = LABELS, LABELS[:2]
 
 
@@ -27,23 +28,26 @@ def moved_by(findings: RewardFindings) -> Section | Omission:
     rows: list[TableRow] = []
     cells: list[TableRow] = []
     for name, agents in findings.with_base().items():
-        each = [d for agent in agents if (d := _of(agent)) is not None]
+        each = _of_one_design([d for agent in agents if (d := _of(agent)) is not None])
         if not each:
             rows += [{"agent": name, "seeds": 0, "why": COUNTED}] * any(map(_is_counted, agents))
             continue
+        if not any(d.odds for d in each):
+            rows.append({"agent": name, "seeds": len(each), "why": EVEN})
         scales: dict[str, Sequence[Sequence[Share]]] = {
             "log-odds": [d.odds for d in each],
             "2p − 1": [d.chosen for d in each],
         }
         for scale, by_seed in scales.items():
-            sums = [_sums(shares) for shares in by_seed if shares]
-            if not sums:
+            told = [shares for shares in by_seed if shares]
+            if not told:
                 continue
-            terms = dict.fromkeys(term for shares in sums for term in shares)
-            means = {term: [shares.get(term, 0.0) for shares in sums] for term in terms}
+            sums = [_sums(shares) for shares in told]
+            means = {term: [shares[term] for shares in sums] for term in sums[0]}
             rows.append(
                 {"agent": name, "seeds": len(each), "scale": scale}
                 | {term: format_mean(values) for term, values in means.items()}
+                | (_with_interval(told[0]) if len(told) == 1 else {})
                 | {"size of the log-odds": format_mean([d.strength for d in each])}
                 | {"certain": mean(d.certain for d in each), "legal mass": mean(d.legal for d in each)}
             )
@@ -58,11 +62,15 @@ def moved_by(findings: RewardFindings) -> Section | Omission:
         NAME,
         TITLE,
         (
-            "Every agent is asked the games of the paper in pairs of words, both ways round and in two "
-            "orders, in every state; untrained is before, the others are after a training. What it does by "
-            "the payoffs is in act (the same in all games) and payoffs (what differs between them); what it "
-            "does by the other's last act is an echo or the duty not to betray, which are one here.",
-            "Over several seeds: mean and 95% interval of Student's t over seeds. Of one seed none is given.",
+            "Models as they are and the first seeds of the core are asked the games of the paper in pairs of "
+            "words, both ways round and in two orders, in every state; untrained is before, the others are "
+            "after a training. What one does by the payoffs is in act (the same in all games) and payoffs "
+            "(what differs between them); what it does by the other's last act is an echo or the duty not to "
+            "betray, which are one here.",
+            "All others are read in one game and one pair of words, one way round. That tells place and last "
+            "acts alone: act, payoffs, vocabulary and label are one share, named after all of them.",
+            "Of one seed: the interval over games and words, where it has one. Over several: mean and 95% "
+            "interval of Student's t over seeds.",
             *findings.sampled_note,
         ),
         rows,
@@ -75,6 +83,18 @@ def _of(agent: RewardAgent) -> Decomposition | None:
     """The decomposition of the frame trained on; None where an agent has none."""
     frame = spell(variant(find("frames", "table"), goal=GOAL))
     return next((d for d in decompositions(agent.records) if d.frame == frame), None)
+
+
+def _of_one_design(every: Sequence[Decomposition]) -> list[Decomposition]:
+    """Those that tell the most apart: a share that a design does not tell is no share of 0."""
+    least = min((len(d.single) for d in every), default=0)
+    kept = [d for d in every if len(d.single) == least]
+    return [d for d in kept if d.levels.keys() == kept[0].levels.keys() and d.single == kept[0].single]
+
+
+def _with_interval(shares: Sequence[Share]) -> dict[str, str]:
+    """Shares by term with their interval over games and words; without those that have none."""
+    return {s.name: share_text(s) for s in shares if s.order < 2 and None not in (s.value, s.low)}
 
 
 def _is_counted(agent: RewardAgent) -> bool:
