@@ -15,6 +15,7 @@ from homines.core.registry import find, spell
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import Generator
 from homines.datasets.reasons import WAYS, ReasonFault, Style, answered, read_reasons, reason
+from homines.datasets.reasons.situation import tell_situation
 from homines.datasets.recipe import Recipe, drawable
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -227,10 +228,10 @@ def test_the_first_step_that_breaks_is_named(text: str, fault: str) -> None:
     ],
 )
 def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, way: int) -> None:
-    """The last amount that each line reads off, before its sum, is replaced."""
+    """Every amount that an equation follows is replaced."""
     row = next(rows_of(game, "economicus", way))
     lines = list(re.finditer(rf"({NUMBER}): {NUMBER} \+", row.completion))
-    assert len(lines) == len(row.prompt.labels)
+    assert len(lines) >= len(row.prompt.labels)
     for line in lines:
         told = f"{row.completion[: line.start(1)]}977{row.completion[line.end(1) :]}"
         assert read_reasons(told.rpartition(" ")[0], row) == ReasonFault.READ, told
@@ -243,7 +244,7 @@ def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, way: int) -
         ("spd(payoffs=(87, 61, 30, 13))", ["The other may reply A or B.", *2 * ["Nobody decides after me."]]),
         (
             "trust(payoffs=(90, 60, 30, 10))",
-            ["The other may reply G or K after A, nothing after B.", "Nobody decides after me."],
+            ["The other may reply nothing after B, G or K after A.", "Nobody decides after me."],
         ),
         ("split((40, 70), (60, 20))", ["Nobody decides after me."]),
     ],
@@ -251,6 +252,28 @@ def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, way: int) -
 def test_reasons_tell_first_what_others_may_yet_do(game: str, situations: list[str]) -> None:
     said = [row.completion.split(". ")[0] + "." for row in rows_of(game, "economicus")]
     assert said == situations
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ((0, 1), "The other may reply G or K after A, nothing after B."),
+        ((1, 0), "The other may reply nothing after B, G or K after A."),
+    ],
+)
+def test_what_follows_the_first_option_shown_is_said_first(order: tuple[int, int], said: str) -> None:
+    form: Any = find("games", "trust(payoffs=(90, 60, 30, 10))")
+    implied = next(iter(implied_answers(find("preferences", "economicus"), form)))
+    assert tell_situation(implied.decision, ("A", "B"), order) == said
+    why = reason(find("preferences", "economicus"), implied, ("A", "B"), (order, order), 1)
+    assert why.startswith(said)
+    assert re.findall(r"\b([AB]): ", why) == [*map("AB".__getitem__, order)]
+
+
+def test_three_gains_and_more_are_added_up_where_they_are_told() -> None:
+    row = next(rows_of("ultimatum_menu(total=6, step=2)", "economicus"))
+    said = "4: if the other picks 0 it gives me 2, if 2 it gives 2: 2 + 2 = 4, if 4 it gives 2: 4 + 2 = 6"
+    assert f"{said}, if 6 it gives 0: 6 for 4." in row.completion
 
 
 def test_the_larger_number_comes_first_in_every_comparison() -> None:

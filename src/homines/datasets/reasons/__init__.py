@@ -52,7 +52,7 @@ def reason(
     way = style.way
     duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
     counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, roles=roles)
-    parts = [tell_situation(implied.decision, labels), counts, *duties, compared.preface]
+    parts = [tell_situation(implied.decision, labels, order[0]), counts, *duties, compared.preface]
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
     parts.append(words.comparison(compared, answer, labels, style))
     return " ".join(filter(None, parts))

@@ -255,6 +255,11 @@ def _line(
     style: Style,
 ) -> Line:
     loose = [term.kind for term in terms if term.kind not in PARTS and term.kind != SAME]
+    alike = {o.weight for o in cases} == {1} == set(weights)
+    if len(cases) > 2 and alike and [term.kind for term in terms] == [OWN]:
+        value = sum((o.gains[0] for o in cases), Fraction())
+        text = read_outcomes(cases, {OWN}, style, adding=True)
+        return Line(a, text if text.endswith(f"= {number(value)}") else f"{text}: {number(value)}", value)
     sums: list[Sum] = []
     steps: list[str] = []
     reading = read_outcomes(cases, {term.kind for term in terms}, style, loose)
@@ -307,11 +312,14 @@ def read_outcomes(
     loose: Sequence[str] = (),
     *,
     alone: bool = True,
+    adding: bool = False,
 ) -> str:
     """What each outcome gives, by what the others may do: 'against A, A gives me 7, against B 2'; what the
     others get too where that counts.
 
     alone   not in one of several roles, where whole paths are told: 'A then A gives me 7, A then B 2'
+    adding  add each gain to those before where it is told: 'against B 2: 7 + 2 = 9'. Amounts that are added
+            up once all are told, a small model leaves out or takes twice (docs/decisions.md)
     """
     if not cases:
         return ""
@@ -335,11 +343,15 @@ def read_outcomes(
         all_ = "both cases" if first.weight == 2 else f"all {number(first.weight)} cases"
         text = (words.SURE if sure else words.GIVES)[style.way].format(acts=act, gain=gains, cases=all_)
         further = ""
+    before = first.gains[0]
     for o in rest:
         case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts
         gives = ("it gives " if further else "gives ") * case[-1].isdigit()
         text += f", {case} {gives}"
         text += _counted(o, style) if counted else join([*map(style.gain, o.gains if both else o.gains[:1])])
+        if adding and before and o.gains[0]:
+            text += f": {Sum(((Fraction(1), before), (Fraction(1), o.gains[0]))).text}"
+        before += o.gains[0]
     return text
 
 

@@ -16,12 +16,17 @@ from homines.elicitation.scene import Names, either
 
 SURE = "Nobody decides after me."
 PICKS = "The other{s} may pick {theirs}."
-REPLIES = "The other may reply {theirs}{after}."
-ENDS = " after {open}, nothing after {closed}"
+REPLIES = "The other may reply {replies}."
+AFTER = " after "
 
 
-def tell_situation(d: Decision, labels: Sequence[str]) -> str:
-    """Who may yet do what; '' for lives, and where several others may do different things."""
+def tell_situation(d: Decision, labels: Sequence[str], order: Sequence[int]) -> str:
+    """Who may yet do what; '' for lives, and where several others may do different things. What follows the
+    first option shown comes first, as in the lines after it: where it came second, a small model took the
+    reply for one to the first option (docs/decisions.md).
+
+    order   my actions as they are shown
+    """
     names = Names.of(d, labels if tuple(labels) != d.actions else ())
     if d.does or len({tuple(each) for each in names.theirs}) > 1:
         return ""
@@ -32,9 +37,11 @@ def tell_situation(d: Decision, labels: Sequence[str]) -> str:
     theirs = either(names.theirs[0], range(len(names.theirs[0])))
     if not d.reply:
         return PICKS.format(theirs=theirs, s="s" * (len(names.theirs) > 1))
-    opened = either(names.mine, [a for a in acts if a not in closed])
-    after = ENDS.format(open=opened, closed=either(names.mine, closed)) if closed else ""
-    return REPLIES.format(theirs=theirs, after=after)
+    if not closed:
+        return REPLIES.format(replies=theirs)
+    opened = [a for a in acts if a not in closed]
+    parts = [f"{theirs}{AFTER}{either(names.mine, opened)}", f"nothing{AFTER}{either(names.mine, closed)}"]
+    return REPLIES.format(replies=", ".join(parts if order[0] in opened else parts[::-1]))
 
 
 def is_last(d: Decision, a: int) -> bool:
