@@ -1,4 +1,4 @@
-"""The Python interface: load, measure, align, persist, transfer, report, atlas; in the commands' run folders.
+"""The Python interface: load, measure, align, persist, transfer, report, atlas, certify; in run folders.
 
     import homines as hm
     m = hm.load("smollm2")
@@ -19,17 +19,19 @@ from typing import Any
 
 from homines import models
 from homines.atlases.options import AtlasOptions
+from homines.certificates.plan import CertificatePlan
 from homines.core.options import LABELS, fields_among, option, with_options
 from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
-from homines.core.types import Choice, Frame, Game, HominesError, Model, Policy, Preference, Prompt
+from homines.core.types import Frame, Game, HominesError, Policy, Preference
 from homines.elicitation.asking import measure as answer
 from homines.elicitation.scenario_file import OWN
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
+from homines.loaded import LOADING, Loaded, load
 from homines.reports.console import Bars
-from homines.results import Rows, RunResult, TransferResult, folders
+from homines.results import CertificateResult, Rows, RunResult, TransferResult, folders
 from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
@@ -37,55 +39,6 @@ from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]
 Frames = str | Frame | Sequence[str | Frame]
-LOADING = ("device", "dtype", "trust_remote_code")
-"""How a model is loaded: parameters of `load`, and fields of a Loaded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A Model in memory, with the options it was loaded by; its other capabilities are those of `model`.
-
-    run   the alignment that trained it; None for a model that was only loaded
-    """
-
-    model: Model
-    spec: str
-    device: str | None = None
-    dtype: str | None = None
-    trust_remote_code: bool = False
-    run: RunResult | None = None
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def provenance(self) -> Any:
-        return self.model.provenance
-
-    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """The distribution over each prompt's labels."""
-        return self.model.score(prompts)
-
-    def __repr__(self) -> str:
-        where = ", ".join(str(self.provenance[k]) for k in ("device", "dtype") if k in self.provenance)
-        return f"{self.spec} ({where})" if where else self.spec
-
-    def _repr_html_(self) -> str | None:
-        return None if self.run is None else self.run._repr_html_()
-
-
-def load(
-    model: str, *, device: str | None = None, dtype: str | None = None, trust_remote_code: bool = False
-) -> Loaded:
-    """A model by name: 'smollm2', 'qwen-0.5b', 'hf/FOLDER-OR-HUB-ID', any with '+ADAPTER'; 'mock' for trials.
-
-    device, dtype   None: the best of this machine
-    Raises HominesError for an unknown model.
-    """
-    quiet()
-    kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
-    return Loaded(models.load(model, **kind), model, **kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +308,39 @@ def transfer(
         folder = plan.folder if out is None else Path(out)
         found = carry_out(plan, folder, loaded=loaded, command=command, follow=follow)
     return TransferResult(found, command)
+
+
+@with_options(CertificatePlan, without=("model", *LOADING))
+def certify(
+    model: str | Loaded,
+    *,
+    against: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> CertificateResult:
+    """Write a model's certificate and compare it with an earlier one, as `homines certify` does.
+
+    against    a certificate, whose form is asked anew: `.comparison()` says value by value what changed
+    out        folder; None: one in runs/. What is answered there is not asked again
+    progress   bars on standard error
+    base, quick, tolerance   as of the command
+    Raises HominesError for a file that is no certificate, before a model is asked.
+    """
+    from homines.certificates.recertification import certify_plan, read_earlier
+
+    loaded = model if isinstance(model, Loaded) else None
+    kind = {} if loaded is None else {name: getattr(loaded, name) for name in LOADING}
+    spec = trust(model if isinstance(model, str) else model.spec)
+    given = None if against is None else Path(against)
+    plan, earlier = read_earlier(CertificatePlan(model=spec, against=given, **kind, **options))
+    command = _call_text("certify", spec, against=given and str(given), **options)
+    quiet()
+    with Bars() if progress else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        folder, memory = plan.folder if out is None else Path(out), loaded and loaded.model
+        found = certify_plan(plan, folder, earlier, loaded=memory, command=command, follow=follow)
+    return CertificateResult(*found, command)
 
 
 def _spec(folder: str, instance: Any) -> str:

@@ -28,6 +28,8 @@ from homines.core.types import HominesError
 
 SCHEMA = 1
 MOST_BYTES = 50_000_000
+WHOLE = "take the file as it was written"
+PLAIN = ("outcome", "value", "n", "mass", "instability", "reason")
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
 
 
@@ -131,9 +133,7 @@ def read_certificate(path: str | Path) -> Certificate:
     check_schema(raw, str(path))
     without = {key: value for key, value in raw.items() if key != "sha256"}
     if hash_of(raw["records"]) != raw["records_sha256"] or hash_of(without) != raw["sha256"]:
-        raise HominesError(
-            f"{path} was changed since it was written: its hash does not hold; take the file as it was written"
-        )
+        raise HominesError(f"{path} was changed since it was written: its hash does not hold; {WHOLE}")
     return Certificate(raw)
 
 
@@ -144,15 +144,14 @@ def check_schema(raw: Mapping[str, Any], name: str) -> None:
     if (worst := best_match(_validator().iter_errors(raw))) is not None:
         place = "/".join(map(str, worst.absolute_path)) or "the top"
         raise HominesError(
-            f"{name} does not fit schema {SCHEMA} at {clean(place, 80)}: {clean(worst.message, 160)}; take the "
-            "file as it was written"
+            f"{name} does not fit schema {SCHEMA} at {clean(place, 80)}: {clean(worst.message, 160)}; {WHOLE}"
         )
     names = [row["name"] for row in raw["values"]]
     twice = next((n for n in names if names.count(n) > 1), None)
     lacking = next((r["name"] for r in raw["values"] if r["outcome"] == "read" and r["value"] is None), None)
     for value, fault in ((twice, "is there twice"), (lacking, "is read, and has no number")):
         if value is not None:
-            raise HominesError(f"{name}: the value {clean(value, 80)!r} {fault}; take the file as it was written")
+            raise HominesError(f"{name}: the value {clean(value, 80)!r} {fault}; {WHOLE}")
 
 
 @cache
@@ -173,6 +172,8 @@ def value_row(section: str, about: Mapping[str, str], cell: Cell) -> TableRow:
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """The inverse of `value_row`."""
-    ends = {key: INFINITE.get(row[key], row[key]) for key in ("lower", "upper")}
-    plain = {key: row[key] for key in ("outcome", "value", "n", "mass", "instability", "reason")}
+    ends: dict[str, Any] = {key: INFINITE.get(row[key], row[key]) for key in ("lower", "upper")}
+    plain: dict[str, Any] = {
+        key: row[key] for key in ("outcome", "value", "n", "mass", "instability", "reason")
+    }
     return Cell(column=row["name"], **plain, **ends)

@@ -116,10 +116,9 @@ def compare(before: Certificate, after: Certificate, tolerance: float = TOLERANC
         section = sections[name]
         if name not in one or name not in two:
             where = "the earlier" if name not in one else "the later"
-            sides = [shown_text(side[name]) if name in side else "–" for side in (one, two)]
-            found.append(
-                Difference(name, section, "not comparable", *sides, reason=f"not in {where} certificate")
-            )
+            earlier, later = (shown_text(side[name]) if name in side else "–" for side in (one, two))
+            reason = f"not in {where} certificate"
+            found.append(Difference(name, section, "not comparable", earlier, later, reason=reason))
         else:
             found.append(_difference(section, one[name], two[name], alike[name], tolerance, limit))
     return Comparison(before.sha256, before.model, tuple(found))
@@ -136,9 +135,7 @@ def _both_counted(a: Cell, b: Cell) -> bool:
     return None not in (a.n, b.n, a.value, b.value, a.lower, a.upper, b.lower, b.upper)
 
 
-def _difference(
-    section: str, a: Cell, b: Cell, alike: bool, tolerance: float, limit: float
-) -> Difference:
+def _difference(section: str, a: Cell, b: Cell, alike: bool, tolerance: float, limit: float) -> Difference:
     shown = (shown_text(a), shown_text(b))
 
     def as_(finding: Finding, reason: str = "", intervals: float | None = None) -> Difference:
@@ -168,7 +165,7 @@ def _difference(
 
 def _outcomes(a: Cell, b: Cell) -> tuple[Finding, str]:
     """The finding on checks, and on values of which one or both have no number."""
-    if a.outcome == b.outcome and a.outcome not in ("error", "unanswered"):
+    if a.outcome == b.outcome and a.outcome in ("passed", "failed", "not identified"):
         return "same", ""
     if {a.outcome, b.outcome} <= {"passed", "failed"}:
         return "changed", f"{a.outcome} → {b.outcome}"
@@ -191,7 +188,9 @@ def _answers(before: Certificate, after: Certificate, tolerance: float) -> Diffe
         reason = "no exact answer to the same question in both"
         return Difference(ANSWERS, "answers", "not comparable", *shown, reason=reason)
     many = sum(x > tolerance for x in moves)
-    reason = f"{many} of {len(moves)} moved by more than {number(tolerance)}, the largest by {number(max(moves))}"
+    reason = (
+        f"{many} of {len(moves)} moved by more than {number(tolerance)}, the largest by {number(max(moves))}"
+    )
     return Difference(ANSWERS, "answers", "changed" if many else "same", *shown, max(moves), None, reason)
 
 

@@ -1,14 +1,14 @@
 """The issue of a certificate: the model is asked what its folder lacks, then the answers are read.
 
 FOLDER/certificate.json     the certificate; FOLDER/report.html its page
-FOLDER/MODEL-DIGEST/        the row of an atlas on which it stands: a run folder a section (atlases/collection.py)
+FOLDER/MODEL-DIGEST/        the row of an atlas on which it stands, a run folder a section (atlases/)
 FOLDER/BASE-DIGEST/         the everyday questions of the model that it was made from, where there is one
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from homines.atlases.collection import ModelRow, complete, row_folder
 from homines.atlases.section import Cell
 from homines.atlases.table import read_section
 from homines.certificates.certificate import Certificate, hash_of, read_certificate, seal, value_row
-from homines.certificates.plan import FILE, CertificatePlan, model_kind
+from homines.certificates.plan import COMPARISON, FILE, CertificatePlan, model_kind
 from homines.certificates.sections import EVERYDAY, SECTIONS, STATES, columns
 from homines.core.capabilities import CountsTokens
 from homines.core.format import TableRow, finite
 from homines.core.progress import QUIET, Follow
-from homines.core.run_folder import RunFolder, provenance
+from homines.core.run_folder import RunFolder, provenance, write_json
 from homines.core.types import HominesError, Model, Record
 from homines.elicitation.asking import spent
 from homines.models import load
@@ -47,12 +47,14 @@ def certify(
     folder: Path,
     *,
     loaded: Model | None = None,
+    against: str | None = None,
     command: str = "",
     follow: Follow = QUIET,
 ) -> Issue:
     """Ask a model what `folder` lacks, write its certificate there, and return it.
 
-    loaded   the model in memory; None: it is loaded
+    loaded    the model in memory; None: it is loaded
+    against   hash of the certificate that it will be compared with, which the folder notes before a question
     Raises HominesError for a model that cannot be loaded or reached, and for a folder that holds the other
     form; Interrupted where `follow.stop` says so or a budget is spent: the same call goes on from there.
     """
@@ -61,14 +63,18 @@ def certify(
     if loaded is None:
         follow.say(f"loading {plan.model}")
         loaded = load(plan.model, **plan.placement)
+    if against is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder, COMPARISON, {"against": {"sha256": against}, "finished": False})
     row = complete(plan.row(folder), sections=SECTIONS, loaded=loaded, command=command, follow=follow)
     about = {key: x for key, x in loaded.provenance.items() if isinstance(x, str | int | float | None)}
     tokens = _tokens(row, loaded)
     del loaded  # its base needs the memory
     base: ModelRow | None = None
     if row.base is not None:
-        options = CertificatePlan(model=row.base, quick=plan.quick, device=plan.device, dtype=plan.dtype)
-        base = complete(options.row(folder), sections=(EVERYDAY,), command=command, follow=follow)
+        options = replace(plan, model=row.base, base=None).row(folder)
+        model = load(row.base, **plan.placement) if plan.trust_remote_code else None
+        base = complete(options, sections=(EVERYDAY,), loaded=model, command=command, follow=follow)
     runs: dict[str, RunFolder] = {}
     facts = {
         "model": {**about, "name": row.model, "kind": model_kind(row.model), "base": row.base}
@@ -128,7 +134,9 @@ def _lacking(row: ModelRow, column: str) -> Cell:
 
 def _asked(row: ModelRow, runs: Mapping[str, RunFolder]) -> dict[str, Any]:
     """How many questions of each section were asked, the hash of these, and all records."""
-    records = {name: sorted((_record(name, r) for r in run.records), key=_place) for name, run in runs.items()}
+    records = {
+        name: sorted((_record(name, r) for r in run.records), key=_place) for name, run in runs.items()
+    }
     asked: dict[str, TableRow] = {}
     for section in SECTIONS:
         rows, noted = records.get(section.name, []), row.section(section.name)

@@ -11,7 +11,7 @@ from typing import Any
 from homines.atlases.options import AtlasOptions
 from homines.core.checks import number
 from homines.core.options import DEVICE, DTYPE, MODEL, TRUST_REMOTE_CODE, option, required
-from homines.core.run_folder import default_folder
+from homines.core.run_folder import default_folder, read_json
 from homines.models import behind, check_kind
 
 KIND = "certificate"
@@ -67,7 +67,12 @@ class CertificatePlan:
         if self.against is None:
             return folder
         again: Iterator[Path] = (folder.with_name(f"{folder.name}-again-{n}") for n in count(1))
-        return next(place for place in again if not (place / COMPARISON).exists())
+        return next(place for place in again if not is_finished(place))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a comparison of which every question was answered."""
+    return (folder / COMPARISON).exists() and bool(read_json(folder, COMPARISON).get("finished"))
 
 
 def model_kind(model: str) -> str:

@@ -17,7 +17,6 @@ from homines.elicitation.conditions import PLAIN
 from homines.elicitation.metrics import (
     answered_records,
     choices,
-    group_by,
     instability,
     mass,
     order_effect,
@@ -37,7 +36,7 @@ MASS = Column(
 ORDER = Column(
     "order effect",
     "-1 to 1",
-    "P(act | shown first) - P(act | shown last), mean over states, frames and acts. 0: no liking for a place.",
+    "P(act | shown first) - P(act | shown last), mean over states, frames and acts. 0: no place is liked.",
     SPREAD,
 )
 
@@ -147,7 +146,9 @@ def _misfit(name: str, rows: Sequence[Mapping[str, Any]], n: int | None) -> Cell
     column = MISFITS[name].name
     row = next((row for row in rows if row["parameter"] == name), {})
     if row.get("explained") is None:
-        return Cell(column=column, outcome="not identified", reason=row.get("why") or "no family was estimated")
+        return Cell(
+            column=column, outcome="not identified", reason=row.get("why") or "no family was estimated"
+        )
     of, reason = row["family"], f"family {row['family']}"
     if n is not None and row["explainable"] is not None:
         reason = f"family {of}; if it were true, about {number(1 - row['explainable'])}"

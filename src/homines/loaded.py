@@ -1,0 +1,62 @@
+"""A model in memory, as the Python interface hands it from one verb to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homines import models
+from homines.core.types import Choice, Model, Prompt
+from homines.inference.processes import quiet
+from homines.results import RunResult
+
+LOADING = ("device", "dtype", "trust_remote_code")
+"""How a model is loaded: parameters of `load`, and fields of a Loaded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A Model in memory, with the options it was loaded by; its other capabilities are those of `model`.
+
+    run   the alignment that trained it; None for a model that was only loaded
+    """
+
+    model: Model
+    spec: str
+    device: str | None = None
+    dtype: str | None = None
+    trust_remote_code: bool = False
+    run: RunResult | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def provenance(self) -> Any:
+        return self.model.provenance
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
+        """The distribution over each prompt's labels."""
+        return self.model.score(prompts)
+
+    def __repr__(self) -> str:
+        where = ", ".join(str(self.provenance[k]) for k in ("device", "dtype") if k in self.provenance)
+        return f"{self.spec} ({where})" if where else self.spec
+
+    def _repr_html_(self) -> str | None:
+        return None if self.run is None else self.run._repr_html_()
+
+
+def load(
+    model: str, *, device: str | None = None, dtype: str | None = None, trust_remote_code: bool = False
+) -> Loaded:
+    """A model by name: 'smollm2', 'qwen-0.5b', 'hf/FOLDER-OR-HUB-ID', any with '+ADAPTER'; 'mock' for trials.
+
+    device, dtype   None: the best of this machine
+    Raises HominesError for an unknown model.
+    """
+    quiet()
+    kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
+    return Loaded(models.load(model, **kind), model, **kind)
