@@ -294,6 +294,7 @@ READERS = {
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
     "certificates/certificate.py": "a certificate",
+    "certificates/plan.py": "",  # whether a comparison is finished, and of which hash
     "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
     "transfers/asking.py": "",  # words on an adapter's training, which are shown and not looked up
     "inference/adapters.py": "",  # networks by peft, safetensors only

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -67,12 +67,17 @@ class CertificatePlan:
         if self.against is None:
             return folder
         again: Iterator[Path] = (folder.with_name(f"{folder.name}-again-{n}") for n in count(1))
-        return next(place for place in again if not is_finished(place))
+        return next(place for place in again if not is_finished(noted_comparison(place)))
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a folder holds a comparison of which every question was answered."""
-    return (folder / COMPARISON).exists() and bool(read_json(folder, COMPARISON).get("finished"))
+def noted_comparison(folder: Path) -> dict[str, Any] | None:
+    """What a folder notes of its comparison, from before its first question on; None without one."""
+    return read_json(folder, COMPARISON) if (folder / COMPARISON).exists() else None
+
+
+def is_finished(noted: Mapping[str, Any] | None) -> bool:
+    """Whether a noted comparison is one of which every question was answered."""
+    return bool(noted and noted.get("finished"))
 
 
 def model_kind(model: str) -> str:

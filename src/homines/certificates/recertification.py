@@ -8,9 +8,9 @@ from pathlib import Path
 from homines.certificates.certificate import Certificate, read_certificate
 from homines.certificates.comparison import Comparison, check_kinds, compare
 from homines.certificates.issue import Issue, certify
-from homines.certificates.plan import COMPARISON, FILE, CertificatePlan, is_finished
+from homines.certificates.plan import COMPARISON, FILE, CertificatePlan, is_finished, noted_comparison
 from homines.core.progress import QUIET, Follow
-from homines.core.run_folder import read_json, write_json
+from homines.core.run_folder import write_json
 from homines.core.types import HominesError, Model
 
 
@@ -51,11 +51,11 @@ def certify_plan(
 
 
 def _check_folder(folder: Path, earlier: Certificate) -> None:
-    noted = read_json(folder, COMPARISON) if (folder / COMPARISON).exists() else None
+    noted = noted_comparison(folder)
     rule = "what is asked again must not be read from an earlier answer; give another --out, or none"
     if noted is None and (folder / FILE).exists():
         raise HominesError(f"{folder} holds a certificate already; {rule}")
-    if is_finished(folder):
+    if is_finished(noted):
         raise HominesError(f"{folder} holds a finished comparison; {rule}")
     if noted is not None and earlier.sha256 not in str(noted.get("against")):
         raise HominesError(f"{folder} holds answers for another certificate; {rule}")
