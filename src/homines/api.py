@@ -29,7 +29,7 @@ from homines.elicitation.asking import measure as answer
 from homines.elicitation.scenario_file import OWN
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
-from homines.loaded import LOADING, Loaded, load
+from homines.loaded import LOADING, Loaded
 from homines.reports.console import Bars
 from homines.results import CertificateResult, Rows, RunResult, TransferResult, folders
 from homines.training.persistence_plan import PersistencePlan
@@ -39,6 +39,19 @@ from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]
 Frames = str | Frame | Sequence[str | Frame]
+
+
+def load(
+    model: str, *, device: str | None = None, dtype: str | None = None, trust_remote_code: bool = False
+) -> Loaded:
+    """A model by name: 'smollm2', 'qwen-0.5b', 'hf/FOLDER-OR-HUB-ID', any with '+ADAPTER'; 'mock' for trials.
+
+    device, dtype   None: the best of this machine
+    Raises HominesError for an unknown model.
+    """
+    quiet()
+    kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
+    return Loaded(models.load(model, **kind), model, **kind)
 
 
 @dataclass(frozen=True, kw_only=True)

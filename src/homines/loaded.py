@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homines import models
 from homines.core.types import Choice, Model, Prompt
-from homines.inference.processes import quiet
 from homines.results import RunResult
 
 LOADING = ("device", "dtype", "trust_remote_code")
@@ -47,16 +45,3 @@ class Loaded:
 
     def _repr_html_(self) -> str | None:
         return None if self.run is None else self.run._repr_html_()
-
-
-def load(
-    model: str, *, device: str | None = None, dtype: str | None = None, trust_remote_code: bool = False
-) -> Loaded:
-    """A model by name: 'smollm2', 'qwen-0.5b', 'hf/FOLDER-OR-HUB-ID', any with '+ADAPTER'; 'mock' for trials.
-
-    device, dtype   None: the best of this machine
-    Raises HominesError for an unknown model.
-    """
-    quiet()
-    kind: dict[str, Any] = {"device": device, "dtype": dtype, "trust_remote_code": trust_remote_code}
-    return Loaded(models.load(model, **kind), model, **kind)

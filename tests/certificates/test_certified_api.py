@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,20 @@ import pytest
 
 from homines.certificates.certificate import read_certificate
 from homines.cli.app import main
+from homines.elicitation.capability import items
 from homines.models.hf import HuggingFace
 from tests.helpers.serve import serve
+from tests.helpers.tiny import willing
 
 pytest.importorskip("inspect_ai")
 MODEL = "openai-api/tests/tiny(samples=10)"
-WORDS = ("action1", "action2", "X", "Y", "A", "B")
+PAIRS = (("action1", "action2"), ("X", "Y"), ("A", "B"))
+EVERYDAY = {prompt.messages[-1][1]: prompt.labels for prompt in items()}
 
 
 @pytest.mark.system
 def test_a_model_behind_an_api_is_certified_and_is_itself_again(
-    student: HuggingFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its answers are drawn anew at every call, seven in ten the first of the words that a question has."""
     monkeypatch.chdir(tmp_path)
@@ -29,7 +33,8 @@ def test_a_model_behind_an_api_is_certified_and_is_itself_again(
 
     def draw(ids: list[int], body: dict[str, Any], drawn: Any, index: int) -> dict[str, Any]:
         asked = body["messages"][-1]["content"]
-        words = [word for word in WORDS if word in asked] or ["nothing"]
+        pair = next((p for p in PAIRS if all(re.search(rf"\b{word}\b", asked) for word in p)), ("A", "B"))
+        words = EVERYDAY.get(asked, pair)
         said = words[0] if rng.random() < sure["first"] else words[-1]
         message = {"role": "assistant", "content": said}
         return {"index": index, "message": message, "finish_reason": "stop", "logprobs": None, "made": 5}
@@ -40,7 +45,10 @@ def test_a_model_behind_an_api_is_certified_and_is_itself_again(
             main()
         return int(str(left.value.code or 0)), capsys.readouterr().out
 
-    with serve(student, most_top=0) as server:
+    net = HuggingFace(
+        willing(tokenizer, max_position_embeddings=4096), tokenizer, name="tiny", provenance={"revision": "t"}
+    )
+    with serve(net, most_top=0) as server:
         server.draw = draw  # type: ignore[method-assign]
         monkeypatch.setenv("TESTS_API_KEY", server.key)
         monkeypatch.setenv("TESTS_BASE_URL", f"{server.url}/v1")
@@ -48,7 +56,7 @@ def test_a_model_behind_an_api_is_certified_and_is_itself_again(
         assert code == 0, said
         first = read_certificate("first")
         assert first.kind == "api"
-        assert first.facts["cost"]["calls: calls"] >= first.facts["cost"]["questions"]
+        assert first.facts["cost"]["calls"] >= first.facts["cost"]["questions"]
         for name in ("C after CC", "legal mass", "probability of the right answer"):
             cell = first.cells[name]
             assert cell.n

@@ -29,6 +29,8 @@ from homines.elicitation.asking import spent
 from homines.models import load
 from homines.reports.verdict import NothingLost
 
+CALLS = {"calls": "calls", "input": "tokens in", "output": "tokens out", "dollars": "dollars"}
+"""What is noted of the calls of an API, by its name in a certificate."""
 DIGITS = 6
 """Of probabilities in the records of a certificate; its values are not rounded."""
 
@@ -171,8 +173,8 @@ def _cost(row: ModelRow, runs: Mapping[str, RunFolder]) -> dict[str, float | Non
     used: dict[str, float] = {}
     for run in runs.values():
         for key, x in spent(run).items():
-            if finite(x) is not None:
-                used[f"calls: {key}"] = used.get(f"calls: {key}", 0.0) + float(x)
+            if key in CALLS and (number := finite(x)) is not None:
+                used[CALLS[key]] = used.get(CALLS[key], 0.0) + number
     seconds = sum(finite(row.section(name).get("seconds")) or 0.0 for name in runs)
     questions = sum(len(run.records) for run in runs.values())
     return {"questions": questions, "seconds": round(seconds, 1), **used}
