@@ -451,4 +451,4 @@ def test_from_python(first: Issue, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(found.values()) == len(columns())
     assert RunFolder(next(found.folder.glob("mock-*")) / "states").records
     with pytest.raises(HominesError, match="no option 'fast'"):
-        hm.certify("mock", fast=True)
+        hm.certify("mock", fast=True)  # pyright: ignore[reportCallIssue]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from homines.atlases.section import Cell, Column, Section, sampled, unanswered
+from homines.core.format import number
 from homines.core.run_folder import RunFolder
 from homines.core.types import Model
 from homines.elicitation.conditions import PLAIN, condition
@@ -67,7 +68,7 @@ def _cells(pair: Sequence[Column], effect: ConditionEffect | None, run: RunFolde
     mass = None if effect.mass is None else min(effect.mass.before, effect.mass.after)
     spread = None if effect.spread is None else effect.spread.after
     more: dict[str, Any] = {"n": sampled(run.records), "mass": mass, "instability": spread}
-    reason = f"{effect.outcome}: {change.before:.2f} plainly, {change.after:.2f} under it"
+    reason = f"{effect.outcome}: {number(change.before)} plainly, {number(change.after)} under it"
     return [
         Cell(
             column=pair[0].name,
