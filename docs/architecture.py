@@ -19,7 +19,8 @@ ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
-    *("atlases", "transfers", "populations", "people", "cli", "view", "evals", "sweeps"),
+    *("atlases", "transfers", "populations", "certificates", "people"),
+    *("cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {
@@ -29,6 +30,7 @@ DATA = {
     "elicitation/capability.tsv": "Everyday questions, the right answer first",
     "elicitation/scenarios.tsv": "Everyday dilemmas in six groups at three stakes, with controls",
     "elicitation/conditions.toml": "Conditions: what stands before a question, an entry each",
+    "certificates/schema.json": "The schema of a certificate, by which its reader checks it",
     "estimation/published.toml": "The numbers of published.py",
     "reports/templates/model_card.md": "The text of a model card",
     "reports/templates/page.css": "Looks of all pages",

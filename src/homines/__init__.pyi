@@ -1,6 +1,7 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
-from homines.api import Frame, Frames, Game, Games, Loaded, Path, Policy, PopulationResult, Preference, RunResult, Sequence, Words
+from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResult, Words
+from homines.api_plans import CertificateResult, Frame, Game, PopulationResult, Sequence
 from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
@@ -138,6 +139,25 @@ def align(
     Returns the aligned model with its evidence as `.run`. The folder holds a LoRA adapter (with rank=0, a
     whole model) and its card. The original model is not changed. The same call again continues the run, or
     returns it where it is done.
+    """
+
+def certify(
+    model: str | Loaded,
+    *,
+    against: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    base: str | None = None,
+    quick: bool = False,
+    tolerance: float = 0.01,
+) -> CertificateResult:
+    """Write a model's certificate and compare it with an earlier one, as `homines certify` does.
+
+    against    a certificate, whose form is asked anew: `.comparison()` says value by value what changed
+    out        folder; None: one in runs/. What is answered there is not asked again
+    progress   bars on standard error
+    base, quick, tolerance   as of the command
+    Raises HominesError for a file that is no certificate, before a model is asked.
     """
 
 def measure(

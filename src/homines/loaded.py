@@ -1,4 +1,4 @@
-"""A model in memory, as the Python interface hands it on: what `load` returns."""
+"""A model in memory, as the Python interface hands it from one verb to the next."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -47,7 +47,7 @@ def stub() -> str:
     lines = [
         '"""What the package offers, for editors: printed by `python -m homines.namespace`."""',
         "",
-        f"from homines.api import {', '.join(sorted(set[str]().union(*map(_annotation_names, calls))))}",
+        *_annotation_imports(calls),
         *(f"from homines.api import {verb} as {verb}" for verb in imported),
         *(f"from homines.{f}.{n} import {make.__name__} as _{f}_{n}" for (f, n), make in factories.items()),
         "",
@@ -83,11 +83,21 @@ def _definition(call: Callable[..., Any]) -> Iterator[str]:
     yield ""
 
 
-def _annotation_names(call: Callable[..., Any]) -> set[str]:
-    """Names of types in a function's annotations; its module has them all."""
-    signature = inspect.signature(call)
-    annotations = [signature.return_annotation, *(p.annotation for p in signature.parameters.values())]
-    return set(re.findall(r"\b[A-Z]\w+", " ".join(annotations))) - {"None"}
+def _annotation_imports(calls: Iterable[Callable[..., Any]]) -> Iterator[str]:
+    """An import of the types in these functions' annotations from each of their modules."""
+    told: set[str] = set()
+    for module in ("homines.api", "homines.api_plans"):
+        here: set[str] = set()
+        for call in (c for c in calls if c.__module__ == module):
+            signature = inspect.signature(call)
+            types = [
+                signature.return_annotation,
+                *(p.annotation for p in signature.parameters.values()),
+            ]
+            here |= set(re.findall(r"\b[A-Z]\w+", " ".join(types))) - {"None"}
+        if new := sorted(here - told):
+            yield f"from {module} import {', '.join(new)}"
+        told |= here
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from homines.reports.decomposition_text import tidy
 from homines.reports.tables import Table, spread_samples
 
 if TYPE_CHECKING:
+    from homines.certificates.comparison import Comparison
+    from homines.certificates.issue import Issue
     from homines.estimation.fit import Estimate
     from homines.estimation.mixture import Mixture
     from homines.estimation.random_coefficients import RandomCoefficients
@@ -162,6 +164,52 @@ class RunResult:
             lines += [f"{named}{verdict.headline}"]
             lines += [f"  {c.outcome}  {c.name}: {c.text}" for c in verdict.lines]
         return lines
+
+
+class CertificateResult:
+    """A certificate, and what it says of an earlier one where there was one."""
+
+    def __init__(self, issue: Issue, comparison: Comparison | None = None, command: str = "") -> None:
+        self._issue, self._comparison, self._command = issue, comparison, command
+
+    @property
+    def folder(self) -> Path:
+        return self._issue.folder
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The certificate as its file holds it."""
+        return self._issue.certificate.facts
+
+    @property
+    def verdict(self) -> str:
+        return self._issue.certificate.headline
+
+    @property
+    def changed(self) -> bool | None:
+        """Whether a value changed; None without an earlier certificate."""
+        return None if self._comparison is None else self._comparison.changed
+
+    def values(self) -> Rows:
+        """A row a value: outcome, value, interval, number of answers, legal mass, instability, reason."""
+        return Rows(self._issue.certificate.values)
+
+    def comparison(self) -> Rows:
+        """A row a value: same, changed or not comparable; empty without an earlier certificate."""
+        return Rows([] if self._comparison is None else self._comparison.to_json()["values"])
+
+    def report(self) -> Path:
+        """Write the page with its charts and tables; its path."""
+        from homines.certificates.page import write_page  # with it comes altair
+
+        return write_page(self._issue, self._comparison, self._command)
+
+    def __repr__(self) -> str:
+        from homines.certificates.page import value_lines
+
+        heads = [] if self._comparison is None else [self._comparison.headline]
+        lines = [f"{line['value']:<34}{line['']}" for line in value_lines(self._issue.certificate)]
+        return "\n".join([*heads, self.verdict, *lines])
 
 
 class TransferResult:

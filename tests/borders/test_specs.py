@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import homines
+from homines.certificates.certificate import seal
 from homines.cli.app import main
 from homines.core import registry
 from homines.core.registry import TrustedPath, TrustedSpec, UntrustedModule, find, spell, trust
@@ -228,6 +229,23 @@ def study_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
     yield lambda: homines_("report", "study")
 
 
+def certificate_of(payload: str, homines_: Homines) -> Iterator[Callable[[], Any]]:
+    """A certificate whose every name is the payload, under a hash that holds."""
+    code, said = homines_("certify", "mock", "--quick", "--out", "certified")
+    assert code == 0, said
+    facts = json.loads((Path("certified") / "certificate.json").read_text())
+    facts["model"] |= {"name": payload, "base": payload, "revision": payload}
+    facts["verdict"]["headline"] = facts["software"]["homines"] = payload
+    facts["values"][0] |= {"name": payload, "section": payload, "reason": payload}
+    facts["asked"][payload] = facts["asked"]["states"]
+    facts["records"][0] |= {"section": payload, "question": payload[:64]}
+    without = {key: x for key, x in facts.items() if not key.endswith("sha256")}
+    path = Path("theirs.json")
+    path.write_text(json.dumps(dict(seal(without).facts)))
+    yield lambda: homines_("certify", "mock", "--against", str(path))
+    yield lambda: homines_("certify", "mock", "--against", str(path), "--json")
+
+
 Place = Callable[[str, Homines], Iterator[Callable[[], Any]]]
 PLACES: dict[str, Place] = {
     "a run's config": config_of,
@@ -238,6 +256,7 @@ PLACES: dict[str, Place] = {
     "a sweep's file": grid_of,
     "a table of people": table_of,
     "a study's folder": study_of,
+    "a certificate": certificate_of,
 }
 
 
@@ -252,7 +271,7 @@ def test_a_spec_from_a_file_runs_nothing(place: str, payload: str, homines_: Hom
             found = None
         assert not Path(MARKER).exists(), f"{place}: step {tried} ran code"
         if isinstance(found, tuple) and isinstance(found[0], int):
-            assert found[0] in (0, 1, 2), found[1]
+            assert found[0] in (0, 1, 2, 3), found[1]
             assert "Traceback" not in found[1]
         tried += 1
     assert tried
@@ -274,6 +293,8 @@ READERS = {
     "inference/model_folder.py": "",  # settings of networks and adapters: tests/borders/test_model_folders.py
     "inference/memory.py": "",  # headers of weights, and the machine's own numbers
     "inference/gguf_conversion.py": "",  # a file of the catalogue, known by its hash
+    "certificates/certificate.py": "a certificate",
+    "certificates/plan.py": "",  # whether a comparison is finished, and of which hash
     "atlases/collection.py": "",  # names of models, which nothing loads; its runs are run folders
     "transfers/asking.py": "",  # words on an adapter's training, which are shown and not looked up
     "inference/adapters.py": "",  # networks by peft, safetensors only

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -134,10 +134,12 @@ def base_of(model: str) -> str | None:
     return head if plus else None
 
 
-def plan(options: AtlasOptions) -> Iterator[tuple[str, dict[str, Any]]]:
+def plan(
+    options: AtlasOptions, sections: Sequence[Section] | None = None, loaded: Model | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """(section, questions and tokens or cost) of a whole row; the model is loaded, nothing is asked."""
-    model = _load(options)
-    for section in SECTIONS:
+    model = loaded or _load(options)
+    for section in SECTIONS if sections is None else sections:
         prompts = [q.prompt for q in section.ask(model, options.quick)]
         counts: dict[str, Any] = {"questions": len(prompts)}
         if isinstance(model, EstimatesCost):
@@ -148,11 +150,17 @@ def plan(options: AtlasOptions) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def complete(
-    options: AtlasOptions, *, loaded: Model | None = None, command: str = "", follow: Follow = QUIET
+    options: AtlasOptions,
+    *,
+    sections: Sequence[Section] | None = None,
+    loaded: Model | None = None,
+    command: str = "",
+    follow: Follow = QUIET,
 ) -> ModelRow:
     """Ask a model what its row lacks, section by section; the row.
 
-    loaded   the model in memory; None: it is loaded where something is missing
+    sections   that it shall have; None: those of an atlas
+    loaded     the model in memory; None: it is loaded where something is missing
     Answers of another revision than the model's are put aside, and their sections are asked anew; of a model
     that is not loaded, the files of its local adapters tell. A section that fails is noted with its reason,
     and the next one is asked. Raises HominesError for a model that cannot be loaded or reached, Interrupted
@@ -164,13 +172,14 @@ def complete(
     row = ModelRow.open(folder) if (folder / ROW).exists() else ModelRow(folder)
     _check_same(row, options)
     options = replace(options, quick=options.quick and (row.quick or not row.facts))
-    exams = {section.name: _exam(section, options) for section in SECTIONS}
+    sections = SECTIONS if sections is None else sections
+    exams = {section.name: _exam(section, options) for section in sections}
     missing = {name: exam for name, exam in exams.items() if row.section(name).get("exam") != exam}
     stale: dict[str, str] = {}
     model = loaded or (_load(options) if missing or _retrained(row) else None)
     revision = row.revision if model is None else model.provenance.get("revision")
     if model is not None:
-        stale = {s.name: exams[s.name] for s in SECTIONS if _stale(row.run(s), revision)}
+        stale = {s.name: exams[s.name] for s in sections if _stale(row.run(s), revision)}
         missing |= stale
     if missing and isinstance(model, ChecksAccess):
         model.ready(follow.stop)
@@ -188,7 +197,7 @@ def complete(
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder, ROW, row.facts)
-    for section in SECTIONS:
+    for section in sections:
         if model is not None and section.name in missing:
             noted = _ask(row, section, model, options, follow)
             if not noted.get("failed") and not noted.get("error"):

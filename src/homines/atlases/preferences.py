@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from homines.atlases.section import Cell, Column, Section, sampled
 from homines.core.run_folder import RunFolder
-from homines.core.types import Model
+from homines.core.types import Model, Record
 from homines.elicitation.metrics import choices, instability
 from homines.elicitation.questions import Question
 from homines.elicitation.survey import BATTERY, Survey
@@ -44,9 +44,14 @@ def ask(model: Model, quick: bool) -> list[Question]:
 
 def read(run: RunFolder) -> list[Cell]:
     """Estimates, or why there is none."""
-    records = choices(run.records)
+    return parameter_cells(run.records, estimates(run.records))
+
+
+def parameter_cells(records: Sequence[Record], estimated: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """A cell a parameter. estimated: what `estimates` says of these records."""
+    records = choices(records)
     spread, counted = instability(records), sampled(records) is not None
-    rows = {row["parameter"]: row for row in estimates(run.records) if _belongs(row)}
+    rows = {row["parameter"]: row for row in estimated if _belongs(row)}
     cells = [estimate_cell(rows.get(column.name, {}), column) for column in COLUMNS]
     return [replace(cell, n=cell.n if counted else None, instability=spread) for cell in cells]
 

@@ -53,7 +53,7 @@ def entries(out: Path) -> list[Entry]:
         raise HominesError(f"{out} holds no row of an atlas; add one with `homines atlas MODEL --out {out}`")
     runs: dict[str, dict[str, RunFolder]] = {row.model: {} for row in found}
     cells = {
-        row.model: {c.column: c for section in SECTIONS for c in _read(row, section, runs[row.model])}
+        row.model: {c.column: c for section in SECTIONS for c in read_section(row, section, runs[row.model])}
         for row in found
     }
     return [_entry(row, runs[row.model], cells) for row in found]
@@ -69,7 +69,7 @@ def _entry(row: ModelRow, runs: Mapping[str, RunFolder], cells: Mapping[str, Map
     return Entry(row, runs, headline, {**{c.column: c for c in made}, **own})
 
 
-def _read(row: ModelRow, section: Section, runs: dict[str, RunFolder]) -> list[Cell]:
+def read_section(row: ModelRow, section: Section, runs: dict[str, RunFolder]) -> list[Cell]:
     """The cells of a section, or the reason why it has none; its run folder is added to `runs`."""
     noted = row.section(section.name)
     if error := noted.get("error"):

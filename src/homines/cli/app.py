@@ -19,7 +19,8 @@ app = typer.Typer(
     help="Measure what a language model prefers when its choices touch others, align it to a preference "
     "you can write down, verify what changed. Start with: homines demo",
     epilog="Exit codes: 0 done; 1 done, but some questions failed (their errors are recorded); "
-    "2 bad input or an unusable folder, nothing lost; 130 interrupted, the same command goes on.",
+    "2 bad input or an unusable folder, nothing lost; "
+    "3 changed against a certificate (certify --against); 130 interrupted, the same command goes on.",
 )
 
 COMMANDS = {
@@ -40,6 +41,10 @@ COMMANDS = {
     "population": (
         "population:population",
         "Let models, strategies and theory agents meet in pairs: who invades whom, what all of them earn.",
+    ),
+    "certify": (
+        "certify:certify",
+        "What a model prefers as a certificate: one file and one page; against an earlier one: what changed.",
     ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
