@@ -327,6 +327,7 @@ def read_outcomes(
         return ", ".join(f"{o.acts} {number(o.amounts[0])}" for o in cases)
     both = bool(kinds & SOCIAL)
     first, *rest = cases
+    before = first.gains[0]
     counted = bool(rest) and not both and any(o.weight != 1 for o in cases)
     gains = _counted(first, style) if counted else style.gain(first.gains[0])
     if both and len(first.gains) > 1:
@@ -343,7 +344,6 @@ def read_outcomes(
         all_ = "both cases" if first.weight == 2 else f"all {number(first.weight)} cases"
         text = (words.SURE if sure else words.GIVES)[style.way].format(acts=act, gain=gains, cases=all_)
         further = ""
-    before = first.gains[0]
     for o in rest:
         case = further.format(theirs=o.acts.partition(against)[2]) if further else o.acts
         gives = ("it gives " if further else "gives ") * case[-1].isdigit()
