@@ -51,7 +51,8 @@ def reason(
     )
     way = style.way
     duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
-    counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, roles=roles)
+    about = {"roles": roles, "lives": bool(implied.decision.does)}
+    counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, **about)
     parts = [tell_situation(implied.decision, labels, order[0]), counts, *duties, compared.preface]
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
     parts.append(words.comparison(compared, answer, labels, style))

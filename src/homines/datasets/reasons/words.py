@@ -110,6 +110,14 @@ EITHER_PLACE = (
     "Both places count alike.",
     "My place might be either one.",
 )
+SAME_PLACE = (
+    "We are all in the same place.",
+    "All our places are alike.",
+    "Everyone here has my place.",
+    "The same place is everybody's.",
+    "There is one place, and all have it.",
+)
+"""Said where EITHER_PLACE is not: a small model that must leave a sentence out in some games says it in all."""
 GIVES = (
     "{acts} gives me {gain}",
     "{acts} pays me {gain}",
@@ -198,10 +206,11 @@ EVEN = (
 )
 
 
-def principle(weights: Mapping[str, Fraction], way: int, *, roles: bool) -> str:
+def principle(weights: Mapping[str, Fraction], way: int, *, roles: bool, lives: bool = False) -> str:
     """What counts, in words a stranger understands. weights: by kind of amount, none of them 0.
 
     roles   either place may be mine
+    lives   what counts are lives, and nobody else has a place
     """
     kinds = list(weights)
     if kinds == [WORTH]:
@@ -215,7 +224,9 @@ def principle(weights: Mapping[str, Fraction], way: int, *, roles: bool) -> str:
         text = WEIGHED[way].format(
             sum=", ".join([start, *(f"{sign} {part}" for sign, part in zip(signs[1:], rest, strict=True))])
         )
-    return f"{text} {EITHER_PLACE[way]}" if roles else text
+    if roles:
+        return f"{text} {EITHER_PLACE[way]}"
+    return f"{text} {SAME_PLACE[way]}" if SAME in weights and not lives else text
 
 
 def _times(kind: str, weight: Fraction) -> str:
