@@ -117,7 +117,7 @@ SAME_PLACE = (
     "The same place is everybody's.",
     "There is one place, and all have it.",
 )
-"""Said where EITHER_PLACE is not: a small model that must leave a sentence out in some games says it in all."""
+"""Said where EITHER_PLACE is not: a small model that leaves a sentence out in some games says it in all."""
 GIVES = (
     "{acts} gives me {gain}",
     "{acts} pays me {gain}",
