@@ -16,7 +16,7 @@ ROOT = Path(homines.__file__).parent
 ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
-    "< datasets < reports < training < studies < atlases < transfers < people "
+    "< datasets < design < reports < training < studies < atlases < transfers < people "
     "< results, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
