@@ -21,7 +21,7 @@ import numpy as np
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
-from homines.design.inquiry import Inquiry
+from homines.design.inquiry import Inquiry, begin
 from homines.design.options import DesignOptions
 from homines.design.stopping import standing
 from homines.elicitation.survey import PROTOCOLS
@@ -185,7 +185,7 @@ def main() -> None:
     typed = parser.parse_args()
     path = HERE / "next_question.csv"
     if not typed.only_figure:
-        begun = Inquiry.begin(DesignOptions(until=WANTED), ("symmetric",), 0)
+        begun = begin(DesignOptions(until=WANTED), ("symmetric",), 0)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
             writer.writeheader()

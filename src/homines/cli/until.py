@@ -85,7 +85,7 @@ def lines(outcome: Outcome) -> list[str]:
         f"{s.games} games, {len(outcome.records)} questions",
         f"ended because {outcome.why}",
     ]
-    if s.value is None:
+    if s.value is None and len(outcome.observations) < outcome.inquiry.least:
         out.append(f"it has no value: {s.why}")
     elif not s.reached and s.games_needed:
         out.append(f"about {s.games_needed:,} games would reach it, if it falls with the root of their number")

@@ -17,7 +17,7 @@ from homines.core.progress import Stop, never
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError, Interrupted, Model, Record
-from homines.design.inquiry import Inquiry
+from homines.design.inquiry import Inquiry, begin
 from homines.design.options import KINDS, DesignOptions
 from homines.design.stopping import Standing, standing
 from homines.elicitation.asking import measure
@@ -94,7 +94,7 @@ class AdaptivePlan:
 
     def begin(self) -> Inquiry:
         """The inquiry before any answer."""
-        return Inquiry.begin(self.options, self.kinds, self.survey.seed)
+        return begin(self.options, self.kinds, self.survey.seed)
 
     def ready(self, model: Model) -> Model:
         """The model, set to reason as the survey says where a frame asks to."""
@@ -152,6 +152,16 @@ class Outcome:
             "exact": self.exact,
             "families": self.inquiry.weights,
         }
+
+
+def carry_out(
+    plan: AdaptivePlan, folder: Path, load: Callable[[], Model], command: str = "", batch: int | None = None
+) -> Outcome:
+    """Ask into a run folder. load: the model, called once the plan is known to have games to ask."""
+    plan.begin()
+    model = load()
+    with plan.run(folder, command) as run:
+        return inquire(model, plan, run, batch=batch)
 
 
 def inquire(

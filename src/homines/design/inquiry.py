@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,18 +34,6 @@ class Inquiry:
     beliefs: tuple[Particles, ...]
     asked: tuple[int, ...] = ()
 
-    @classmethod
-    def begin(cls, options: DesignOptions, kinds: Sequence[str], seed: int) -> Inquiry:
-        """Before the first answer. Raises HominesError for text, families, kinds or games that are none."""
-        families = [family(spec) for spec in dict.fromkeys(options.families)]
-        wanted = wanted_of(options.until or "", families[0])
-        pool = draw_pool(kinds, families, options.pool, options.stake, seed)
-        beliefs = tuple(
-            Particles.draw(of, design, options.stake, seed)
-            for of, design in zip(families, pool.designs, strict=True)
-        )
-        return cls(wanted, options.least, seed, pool, beliefs)
-
     @property
     def family(self) -> Family:
         """The family that is estimated."""
@@ -70,3 +58,17 @@ class Inquiry:
         answer came."""
         beliefs = self.beliefs if counts is None else tuple(b.learn(place, counts) for b in self.beliefs)
         return replace(self, beliefs=beliefs, asked=(*self.asked, place))
+
+
+@lru_cache(maxsize=4)
+def begin(options: DesignOptions, kinds: tuple[str, ...], seed: int) -> Inquiry:
+    """An inquiry before the first answer. Raises HominesError for text, families or kinds that are none, and
+    where no candidate is left."""
+    families = [family(spec) for spec in dict.fromkeys(options.families)]
+    wanted = wanted_of(options.until or "", families[0])
+    pool = draw_pool(kinds, families, options.pool, options.stake, seed)
+    beliefs = tuple(
+        Particles.draw(of, design, options.stake, seed)
+        for of, design in zip(families, pool.designs, strict=True)
+    )
+    return Inquiry(wanted, options.least, seed, pool, beliefs)

@@ -34,6 +34,8 @@ class DesignOptions:
     max_questions: int = option(1000, "Prompts at most (--until).", low=1)
 
     def __post_init__(self) -> None:
+        if isinstance(self.families, str):
+            object.__setattr__(self, "families", (self.families,))
         for name, low in (("stake", 2), ("pool", 2), ("least", 2), ("max_questions", 1)):
             count(name, getattr(self, name), low)
         if self.until is None:

@@ -87,7 +87,8 @@ def carry_out_play(
             console.print()
             raise Interrupted(done) from None
         chances = odds(sitting)
-        shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
+        shown = family or (plan.design.families[0] if plan.design else FAMILY)
+        shapes = portraits(sitting, shown) if family or plan.both or plan.design else []
         if run is not None:
             note(run, sitting, chances, shapes)
     if as_json:
