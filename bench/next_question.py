@@ -3,7 +3,7 @@
     python bench/next_question.py [--runs 8] [--only-figure]
 
 Eight agents with a known preference answer once to each game by the logit choice, until the standard error of
-kappa (kantian, by `fit`, clustered by game) is .1. Writes next_question.csv (a line a run), next_question.json
+kappa (kantian, by `fit`, clustered by game) and the posterior's deviation are .1. Writes next_question.csv (a line a run), next_question.json
 (the table) and docs/next_question.svg, and prints the table.
 """
 
@@ -23,11 +23,12 @@ from homines.core.registry import find
 from homines.core.types import Choice, HominesError
 from homines.design.inquiry import Inquiry, begin
 from homines.design.options import DesignOptions
+from homines.design.prior import Particles
 from homines.design.stopping import standing
 from homines.elicitation.survey import PROTOCOLS
-from homines.estimation.columns import Observation
+from homines.estimation.columns import Observation, group_decisions
 from homines.estimation.fit import fit
-from homines.theory.choice import LogitAgent
+from homines.theory.choice import LogitAgent, stated_beliefs
 from homines.theory.game_forms import veil
 
 HERE = Path(__file__).parent
@@ -48,6 +49,9 @@ AGENTS = (  # preference, precision at payoffs to 9, its kappa as `kantian` has 
     ("altruist(weight=0.5)", 0.7, 0.0),
     ("economicus", 0.7, 0.0),
 )
+
+
+Answered = Iterator[tuple[list[Observation], Particles]]
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ def drawn(choice: Choice, rng: np.random.Generator) -> Choice:
     return Choice.at(np.eye(len(choice.p))[rng.choice(len(choice.p), p=choice.p)], n=1)
 
 
-def adaptive(agent: LogitAgent, begun: Inquiry, run: int) -> Iterator[list[Observation]]:
-    """All answers so far, after every game that was the next best one."""
+def adaptive(agent: LogitAgent, begun: Inquiry, run: int) -> Answered:
+    """All answers so far and what is believed, after every game that was the next best one."""
     rng, inquiry = np.random.default_rng([1, run]), replace(begun, seed=run)
     seen: list[Observation] = []
     while (place := inquiry.next()) is not None:
@@ -81,32 +85,38 @@ def adaptive(agent: LogitAgent, begun: Inquiry, run: int) -> Iterator[list[Obser
         inquiry = inquiry.learn(place, choice.p)
         seen.append(Observation(d, choice, "", inquiry.pool.specs[place]))
         if len(seen) >= inquiry.least:
-            yield seen
+            yield seen, inquiry.beliefs[0]
 
 
-def at_random(agent: LogitAgent, begun: Inquiry, run: int) -> Iterator[list[Observation]]:
-    """The same of games of the same pool in random order; looked at where there are 3% more."""
+def at_random(agent: LogitAgent, begun: Inquiry, run: int) -> Answered:
+    """The same of games of the same pool in random order; looked at where there are 5% more."""
+    belief = begun.beliefs[0]
     rng = np.random.default_rng([2, run])
     seen: list[Observation] = []
     look = float(begun.least)
     for place in rng.permutation(len(begun.pool)):
         d = begun.pool.decisions[place]
         seen.append(Observation(d, drawn(agent([d])[0], rng), "", begun.pool.specs[place]))
+        belief = belief.learn(int(place), seen[-1].choice.p)
         if len(seen) >= look:
-            look *= 1.03
-            yield seen
+            look *= 1.05
+            yield seen, belief
 
 
-def protocols(agent: LogitAgent, begun: Inquiry, run: int) -> Iterator[list[Observation]]:
+def protocols(agent: LogitAgent, begun: Inquiry, run: int) -> Answered:
     """The same of a plan in each of the 18 protocols, pass after pass."""
     rng = np.random.default_rng([3, run])
     games = {spec: veil(find("games", spec)).seat() for spec in PROTOCOLS}
     scaled = replace(agent, precision=agent.precision * STAKE / PROTOCOL_STAKE)
-    choices = dict(zip(games, scaled(list(games.values())), strict=True))
+    choices = scaled(list(games.values()))
+    design = group_decisions(list(games.values())).design(begun.family, stated_beliefs)
+    belief = Particles.draw(begun.family, design, PROTOCOL_STAKE, 0)
     seen: list[Observation] = []
     while True:
-        seen += [Observation(d, drawn(choices[spec], rng), "", spec) for spec, d in games.items()]
-        yield seen
+        for place, ((spec, d), choice) in enumerate(zip(games.items(), choices, strict=True)):
+            seen.append(Observation(d, drawn(choice, rng), "", spec))
+            belief = belief.learn(place, seen[-1].choice.p)
+        yield seen, belief
 
 
 def carry_out(road: str, case: tuple[str, float, float], begun: Inquiry, run: int) -> Row:
@@ -115,10 +125,10 @@ def carry_out(road: str, case: tuple[str, float, float], begun: Inquiry, run: in
     agent = LogitAgent(find("preferences", spec), precision)
     ways = dict(zip(ROAD, (adaptive, at_random, protocols), strict=True))
     answers, reached, seen = 0, False, []
-    for seen in ways[road](agent, begun, run):
+    for seen, belief in ways[road](agent, begun, run):
         passes = len(seen) // len(PROTOCOLS)
         answers = passes * ANSWERS_A_PASS if road == ROAD[2] else len(seen)
-        reached = standing(seen, begun.family, begun.wanted).reached
+        reached = standing(seen, begun.family, begun.wanted, belief).reached
         if reached or answers >= MOST[road]:
             break
     try:

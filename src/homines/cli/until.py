@@ -78,11 +78,9 @@ def estimate_of(outcome: Outcome) -> tuple[Estimate | None, str]:
 
 def lines(outcome: Outcome) -> list[str]:
     """What was wanted, how far the answers came, and what the end means."""
-    s, w = outcome.standing, outcome.standing.wanted
-    value = "no value" if s.value is None else f"{s.value:.3g}"
+    s = outcome.standing
     out = [
-        f"{w.kind}({w.parameter}) {value}, wanted {w.value:g}: {'reached' if s.reached else 'not reached'} after "
-        f"{s.games} games, {len(outcome.records)} questions",
+        f"{s.sentence}, {len(outcome.records)} questions",
         f"ended because {outcome.why}",
     ]
     if s.value is None and len(outcome.observations) < outcome.inquiry.least:

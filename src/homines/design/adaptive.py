@@ -19,7 +19,7 @@ from homines.core.run_folder import RunFolder, default_folder
 from homines.core.types import HominesError, Interrupted, Model, Record
 from homines.design.inquiry import Inquiry, begin
 from homines.design.options import KINDS, DesignOptions
-from homines.design.stopping import Standing, standing
+from homines.design.stopping import Standing
 from homines.elicitation.asking import measure
 from homines.elicitation.questions import Question, questions
 from homines.elicitation.survey import Survey, frame_specs, thinking
@@ -145,6 +145,7 @@ class Outcome:
             "wanted": asdict(s.wanted),
             "reached": s.reached,
             "value": s.value,
+            "posterior": s.spread,
             "why": self.why,
             "no_value": s.why or None,
             "games": s.games,
@@ -183,7 +184,7 @@ def inquire(
     records: list[Record] = []
     observations: list[Observation] = []
     lost = 0
-    now = Standing(inquiry.wanted, 0, None, "no game was answered")
+    now = inquiry.standing(observations)
     why = ""
     while not why:
         step = len(inquiry.asked)
@@ -219,14 +220,9 @@ def inquire(
         if seen is None:
             continue
         observations.append(seen)
-        if len(observations) >= plan.options.least:
-            now = standing(observations, inquiry.family, inquiry.wanted)
-            if now.reached:
-                why = "what was wanted is reached"
-        else:
-            now = Standing(
-                inquiry.wanted, len(observations), None, f"fewer than {plan.options.least} games were answered"
-            )
+        now = inquiry.standing(observations)
+        if now.reached:
+            why = "what was wanted is reached"
         if watch is not None:
             watch(now)
     outcome = Outcome(records, observations, now, inquiry, why)

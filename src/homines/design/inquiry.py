@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,7 +13,8 @@ from homines.design.candidates import Pool, draw_pool
 from homines.design.information import family_weights, gain
 from homines.design.options import DesignOptions
 from homines.design.prior import Particles
-from homines.design.stopping import wanted_of
+from homines.design.stopping import Standing, standing, wanted_of
+from homines.estimation.columns import Observation
 from homines.estimation.family import Family, family
 from homines.estimation.sample_size import Wanted
 
@@ -43,6 +45,14 @@ class Inquiry:
     def weights(self) -> dict[str, float]:
         """The posterior probability of each family; the prior has them alike."""
         return {b.family.spec: float(w) for b, w in zip(self.beliefs, family_weights(self.beliefs), strict=True)}
+
+    def standing(self, seen: Sequence[Observation]) -> Standing:
+        """How far these answers, which were learned, are from what is wanted; no value before the least number
+        of games."""
+        if len(seen) < self.least:
+            why = f"fewer than {self.least} games were answered"
+            return Standing(self.wanted, len(seen), None, why, self.beliefs[0].deviation(self.wanted.parameter))
+        return standing(seen, self.family, self.wanted, self.beliefs[0])
 
     def next(self) -> int | None:
         """The candidate with the most expected information; None where every one was asked."""

@@ -79,6 +79,11 @@ class Particles:
         """A parameter's value of each particle."""
         return np.exp(self.z[:, -1]) if name == PRECISION else self.z[:, self.family.free.index(name)]
 
+    def deviation(self, name: str) -> float:
+        """Standard deviation of a parameter."""
+        w, values = self.weights, self.values(name)
+        return float(np.sqrt(max(w @ values**2 - (w @ values) ** 2, 0.0)))
+
     def logp(self, places: Array | list[int]) -> Array:
         """Log-probabilities of the actions of these candidates [decision, action, particle]."""
         return _logp(self.design, places, self.z)

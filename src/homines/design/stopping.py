@@ -1,4 +1,9 @@
-"""Whether what was wanted is reached: the standard error or the interval that `fit` gives for the answers."""
+"""Whether what was wanted is reached: by the error or interval that `fit` gives, and by the posterior.
+
+A standard error from few answers is now and then small by luck, and who looks after every answer stops there
+(docs/next_question.md). The spread of the posterior, which averages over what the parameters may be, must be as
+small too.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from homines.core.types import HominesError
+from homines.design.prior import Particles
 from homines.estimation.columns import Observation
 from homines.estimation.family import PRECISION, Family
 from homines.estimation.fit import check_design, check_peak, fit
 from homines.estimation.problem import NotIdentified, problem
 from homines.estimation.sample_size import Wanted
 from homines.estimation.uncertainty import covariance
+
+NORMAL_WIDTH = 2 * 1.96
+"""Width of a 95% interval in standard deviations of a normal."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +31,34 @@ class Standing:
 
     value   the standard error or width now; None: there is none, and `why` says why
     games   different games answered
+    spread  the same by the posterior: its standard deviation, or 2 x 1.96 times this; 0 where none is given
     """
 
     wanted: Wanted
     games: int
     value: float | None
     why: str = ""
+    spread: float = 0.0
 
     @property
     def reached(self) -> bool:
-        return self.value is not None and self.value <= self.wanted.value
+        return self.value is not None and max(self.value, self.spread) <= self.wanted.value
+
+    @property
+    def sentence(self) -> str:
+        """'se(kappa) 0.12, wanted 0.1: not reached after 40 games'."""
+        w, value = self.wanted, "has no value" if self.value is None else f"{self.value:.3g}"
+        return (
+            f"{w.kind}({w.parameter}) {value} (by the posterior {self.spread:.3g}), wanted {w.value:g}: "
+            f"{'' if self.reached else 'not '}reached after {self.games} games"
+        )
 
     @property
     def games_needed(self) -> int | None:
         """Games in all, if the value falls with the root of their number; None where it has no value."""
         if self.value is None:
             return None
-        return int(np.ceil(self.games * (self.value / self.wanted.value) ** 2))
+        return int(np.ceil(self.games * (max(self.value, self.spread) / self.wanted.value) ** 2))
 
 
 def wanted_of(text: str, family: Family) -> Wanted:
@@ -53,8 +73,15 @@ def wanted_of(text: str, family: Family) -> Wanted:
     return wanted
 
 
-def standing(observations: Sequence[Observation], family: Family, wanted: Wanted) -> Standing:
-    """The standard error or width in these answers, clustered as `fit` does and refused where it refuses."""
+def standing(
+    observations: Sequence[Observation], family: Family, wanted: Wanted, posterior: Particles | None = None
+) -> Standing:
+    """The standard error or width in these answers, clustered as `fit` does and refused where it refuses.
+
+    posterior   of the family after these answers
+    """
+    spread = 0.0 if posterior is None else posterior.deviation(wanted.parameter)
+    spread *= 1.0 if wanted.kind == "se" else NORMAL_WIDTH
     games = len({o.game for o in observations})
     try:
         if wanted.kind == "width":
@@ -68,7 +95,8 @@ def standing(observations: Sequence[Observation], family: Family, wanted: Wanted
             cov = covariance(p, p.design, peak.g, 0.0)[0]
             value = float(np.sqrt(cov.diagonal()[p.names.index(wanted.parameter)]))
     except NotIdentified as why:
-        return Standing(wanted, games, None, str(why))
+        return Standing(wanted, games, None, str(why), spread)
     if not np.isfinite(value):
-        return Standing(wanted, games, None, "there are too few games for an error, or one end has no bound")
-    return Standing(wanted, games, value)
+        why = "there are too few games for an error, or one end has no bound"
+        return Standing(wanted, games, None, why, spread)
+    return Standing(wanted, games, value, "", spread)

@@ -8,7 +8,7 @@ import numpy as np
 
 from homines.core.types import Choice, HominesError
 from homines.design.inquiry import Inquiry, begin
-from homines.design.stopping import Standing, standing
+from homines.design.stopping import Standing
 from homines.estimation.columns import Observation
 from homines.people.plan import SessionPlan
 
@@ -24,18 +24,22 @@ def next_game(plan: SessionPlan, answers: Answers) -> int | None:
     return _chosen(plan, answers)
 
 
+def placed(plan: SessionPlan, answers: tuple[tuple[str, int], ...]) -> Answers:
+    """These answers, (game, action), with each game's place among the candidates."""
+    pool = _after(plan, ()).pool
+    return tuple((pool.place(spec), act) for spec, act in answers)
+
+
 @lru_cache(maxsize=512)
 def reached(plan: SessionPlan, answers: Answers) -> Standing:
     """How far these answers are from what is wanted."""
-    inquiry = _after(plan, ())
-    if len(answers) < inquiry.least:
-        return Standing(inquiry.wanted, len(answers), None, f"fewer than {inquiry.least} games were answered")
+    inquiry = _after(plan, answers)
     seen = [
         Observation(d, Choice.at(np.eye(len(d.actions))[act], n=1), plan.person, inquiry.pool.specs[place])
         for place, act in answers
         for d in [inquiry.pool.decisions[place]]
     ]
-    return standing(seen, inquiry.family, inquiry.wanted)
+    return inquiry.standing(seen)
 
 
 @lru_cache(maxsize=512)
