@@ -3,8 +3,8 @@
     python bench/next_question.py [--runs 8] [--only-figure]
 
 Eight agents with a known preference answer once to each game by the logit choice, until the standard error of
-kappa (kantian, by `fit`, clustered by game) and the posterior's deviation are .1. Writes next_question.csv (a line a run), next_question.json
-(the table) and docs/next_question.svg, and prints the table.
+kappa (kantian, by `fit`, clustered by game) and the posterior's deviation are .1. Writes next_question.csv (a
+line a run), next_question.json (the table) and docs/next_question.svg, and prints the table.
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ def table(rows: list[Row]) -> list[dict[str, object]]:
 
 
 def coverage(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """Of the 95% intervals where a run ended by reaching its error: how many hold the true kappa, and the mean
-    of estimate less truth, and of (estimate less truth)^2, its root."""
+    """Of the 95% intervals where a run ended by reaching its error: how many hold the true kappa; of estimate
+    less truth, the mean and the root of the mean square."""
     out: dict[str, dict[str, float]] = {}
     for road in ROAD:
         ends = [(r.estimate, r.low, r.high, r.kappa) for r in rows if r.road == road and r.reached]
@@ -179,7 +179,9 @@ def draw_figure(rows: list[Row]) -> None:
     ]
     base = alt.Chart(alt.Data(values=data)).encode(
         y=alt.Y("agent:N", title=None, sort=None, axis=alt.Axis(labelLimit=340)),
-        x=alt.X("answers:Q", title="answers until the standard error of kappa is .1", scale=alt.Scale(type="log")),
+        x=alt.X(
+            "answers:Q", title="answers until the standard error of kappa is .1", scale=alt.Scale(type="log")
+        ),
         color=alt.Color("road:N", title=None, sort=list(ROAD)),
         yOffset=alt.YOffset("road:N", sort=list(ROAD)),
     )

@@ -18,7 +18,7 @@ HEADING = "## Every file\n"
 ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
-    *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
+    *("core", "theory", "inference", "elicitation", "estimation", "datasets", "design", "reports", "training"),
     *("atlases", "transfers", "people", "cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""

@@ -25,7 +25,9 @@ SMALL = DesignOptions(until="se(kappa)<.2", pool=60, least=12)
 def answer(inquiry: Inquiry, agent: LogitAgent, place: int, rng: np.random.Generator) -> Observation:
     d = inquiry.pool.decisions[place]
     p = agent([d])[0].p
-    return Observation(d, Choice.at(np.eye(len(p))[rng.choice(len(p), p=p)], n=1), "", inquiry.pool.specs[place])
+    return Observation(
+        d, Choice.at(np.eye(len(p))[rng.choice(len(p), p=p)], n=1), "", inquiry.pool.specs[place]
+    )
 
 
 def test_candidates_differ_and_every_family_values_them() -> None:
@@ -83,7 +85,10 @@ def test_what_is_wanted_is_read_as_data(text: str, what: str) -> None:
     ("values", "what"),
     [
         ({"stake": 20}, "stake bear on a measurement that ends"),
-        ({"until": "se(kappa)<.1", "least": 50, "pool": 40}, "--min-games 50 games are more than the 40 drawn"),
+        (
+            {"until": "se(kappa)<.1", "least": 50, "pool": 40},
+            "--min-games 50 games are more than the 40 drawn",
+        ),
         ({"until": "se(kappa)<.1", "families": ()}, "no family is named"),
         ({"until": "se(kappa)<.1", "pool": 1}, "pool must be a whole number"),
     ],
@@ -130,7 +135,10 @@ def test_the_standing_is_the_error_and_the_width_that_fit_gives() -> None:
 
 def test_choices_without_an_estimate_have_no_value_and_say_why() -> None:
     inquiry = begin(SMALL, ("symmetric",), 0)
-    same = [Observation(d, Choice.at([1.0, 0.0], n=1), "", str(i)) for i, d in enumerate(inquiry.pool.decisions[:3])]
+    same = [
+        Observation(d, Choice.at([1.0, 0.0], n=1), "", str(i))
+        for i, d in enumerate(inquiry.pool.decisions[:3])
+    ]
     now = standing(same, inquiry.family, inquiry.wanted)
     assert now.value is None
     assert not now.reached

@@ -40,7 +40,16 @@ def test_the_posterior_is_that_of_a_fine_grid() -> None:
         v = precision * ((x[act] - x[1 - act])[0] + k * (x[act] - x[1 - act])[1])
         height = height - np.logaddexp(0, -v)
     p = np.exp(height - height.max())
-    evidence = np.log((prior * np.exp(height - np.log(prior) - np.log(np.exp(-0.5 * (((k - 0.25) / 0.5) ** 2 + (np.log(precision) / 1.5) ** 2)).sum()))).sum())
+    evidence = np.log(
+        (
+            prior
+            * np.exp(
+                height
+                - np.log(prior)
+                - np.log(np.exp(-0.5 * (((k - 0.25) / 0.5) ** 2 + (np.log(precision) / 1.5) ** 2)).sum())
+            )
+        ).sum()
+    )
     p /= p.sum()
     mean, sd = float((p * k).sum()), float(np.sqrt((p * k**2).sum() - (p * k).sum() ** 2))
     w, values = posterior.weights, posterior.values("kappa")

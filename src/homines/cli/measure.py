@@ -74,7 +74,9 @@ def measure(
     survey.words()  # a mistyped one costs no loading
     benchmarks = read_benchmarks(benchmark or ())
     limit(budget, [survey.model])
-    model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=how.trust_remote_code)
+    model = load(
+        survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=how.trust_remote_code
+    )
     questions = survey.questions(model)
     folder = output.out or survey.folder
     if output.dry_run:
@@ -97,7 +99,7 @@ def measure(
 def carry_out_until(
     survey: Survey, design: DesignOptions, budget: BudgetOptions, output: Output, how: CarryingOut
 ) -> NoReturn:
-    """Ask the next best question until what is wanted is reached; exits with 1 where some questions failed."""
+    """Ask the next best question until what is wanted is reached; exits with 1 where some failed, else 0."""
     quiet()
     from homines.cli.until import measure_until  # with it comes scipy
     from homines.design.adaptive import AdaptivePlan

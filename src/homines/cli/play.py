@@ -38,8 +38,9 @@ def play(
 
     seat, both = seated(options.seat)
     games = list(session["games"])
-    families = {} if options.family is None or drawn["until"] is None else {"families": (options.family,)}
-    design = DesignOptions(**drawn, **families)
+    if options.family is not None and drawn["until"] is not None:
+        drawn["families"] = (options.family,)
+    design = DesignOptions(**drawn)
     if design.until is not None:
         games = [begin(design, tuple(games), session["seed"]).pool.specs[0]]
     session["frame"] = framed(games, session["frame"], options.labels)

@@ -86,13 +86,17 @@ def lines(outcome: Outcome) -> list[str]:
     if s.value is None and len(outcome.observations) < outcome.inquiry.least:
         out.append(f"it has no value: {s.why}")
     elif not s.reached and s.games_needed:
-        out.append(f"about {s.games_needed:,} games would reach it, if it falls with the root of their number")
+        out.append(
+            f"about {s.games_needed:,} games would reach it, if it falls with the root of their number"
+        )
     if outcome.exact:
         out.append(
-            "answers are exact: nothing was drawn, more of them are not more certain, and the error is of which "
-            "games were asked"
+            "answers are exact: nothing was drawn, more of them are not more certain, and the error is of "
+            "which games were asked"
         )
     else:
-        out.append("a stop at an error that was wanted is a stop at a lucky one now and then: docs/next_question.md")
+        out.append(
+            "a stop at an error that was wanted is a stop at a lucky one now and then: docs/next_question.md"
+        )
     shares = ", ".join(f"{spec} {share:.2f}" for spec, share in outcome.inquiry.weights.items())
     return [*out, f"families as the prior has them, after these answers: {shares}"]

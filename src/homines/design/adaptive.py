@@ -1,7 +1,7 @@
 """Ask a model the next best question again and again, until what is wanted is reached or a budget is spent.
 
-The games chosen so far stand in design.json of the run folder, each written before it is asked. A run that was
-interrupted takes them and their answers from there, and goes on with the choice it would have made.
+The games chosen so far stand in design.json of the run folder, each written before it is asked. A run that
+was interrupted takes them and their answers from there, and goes on with the choice it would have made.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AdaptivePlan:
                 raise HominesError(f"{name} is asked in games that are named; leave out --until, or --{name}")
         if s.beliefs:
             raise HominesError(
-                "beliefs are not asked in games drawn (--until): a share of others is stated in most of them; "
+                "beliefs are not asked in games drawn (--until), of which a third state a share of others; "
                 "leave out --beliefs, or battery"
             )
 
@@ -66,7 +66,9 @@ class AdaptivePlan:
         s = self.survey
         words = {name: getattr(s, name) for name in ("labels", "swap", "dtype", "device")}
         reasoning = {name: getattr(s, name) for name in ("traces", "temperature", "think")}
-        design = {k: v for k, v in asdict(self.options).items() if k not in ("until", "max_questions", "least")}
+        design = {
+            k: v for k, v in asdict(self.options).items() if k not in ("until", "max_questions", "least")
+        }
         parameter = (self.options.until or "").partition(")")[0].partition("(")[2].strip()
         return {
             "kind": "measure",
@@ -110,7 +112,7 @@ class AdaptivePlan:
         return questions(model, {spec: (d,)}, [find("frames", frame) for frame in frames])
 
     def check_budget(self, model: Model, inquiry: Inquiry) -> None:
-        """Raise HominesError where the questions allowed are fewer than those of the least number of games."""
+        """Raise HominesError where fewer questions are allowed than the least number of games takes."""
         each, o = len(self.questions(model, inquiry, 0)), self.options
         if o.max_questions < each * o.least:
             raise HominesError(
@@ -180,7 +182,7 @@ def inquire(
     plan.check_budget(model, inquiry)
     model = plan.ready(model)
     chosen = _chosen(run, inquiry)
-    asked: list[Question] = []
+    asked = {place: plan.questions(model, inquiry, place) for place in chosen}
     records: list[Record] = []
     observations: list[Observation] = []
     lost = 0
@@ -192,23 +194,24 @@ def inquire(
         if place is None:
             why = f"all {len(inquiry.pool)} games drawn were asked (--pool)"
             break
-        new = plan.questions(model, inquiry, place)
-        if len(asked) + len(new) > plan.options.max_questions:
-            why = f"{len(asked)} questions were asked, and another game would pass --max-questions"
-            break
-        if step >= len(chosen):
+        if place not in asked:
+            new, before = plan.questions(model, inquiry, place), sum(map(len, asked.values()))
+            if before + len(new) > plan.options.max_questions:
+                why = f"{before} questions were asked, and another game would pass --max-questions"
+                break
+            asked[place] = new
             chosen.append(place)
             run.note(CHOSEN, {"asked": [inquiry.pool.specs[i] for i in chosen]})
-        asked += new
+        every = [q for questions_of in asked.values() for q in questions_of]
         try:
-            records = measure(model, asked, run, batch=batch, stop=stop)
+            records = measure(model, every, run, batch=batch, stop=stop)
         except Interrupted as failure:
             if stop():
                 raise
             why = f"a budget is spent: {failure}"
-            records = [run.done[q.record.key] for q in asked if q.record.key in run.done]
+            records = [run.done[q.record.key] for q in every if q.record.key in run.done]
             break
-        seen = _observation(records[-len(new) :])
+        seen = _observation([run.done[q.record.key] for q in asked[place]])
         lost = 0 if seen else lost + 1
         if lost == LOST:
             raise HominesError(
@@ -239,7 +242,9 @@ def _chosen(run: RunFolder, inquiry: Inquiry) -> list[int]:
         )
     places = [inquiry.pool.place(spec) for spec in listed]
     if len(set(places)) < len(places):
-        raise HominesError(f"{run.folder / CHOSEN} lists a game twice; restore the file, or use another --out")
+        raise HominesError(
+            f"{run.folder / CHOSEN} lists a game twice; restore the file, or use another --out"
+        )
     return places
 
 

@@ -84,8 +84,8 @@ def _drawn(kinds: Sequence[str], stake: int, seed: int, tries: int) -> Iterator[
         game: Any = find("games", spec)
         if isinstance(game, Repeated) and game.rounds != 1:
             raise HominesError(
-                f"{kinds[i % len(kinds)]} is a repeated game, and candidates are played once; draw symmetric, "
-                "split or another kind that is"
+                f"{kinds[i % len(kinds)]} is a repeated game, and candidates are played once; draw "
+                "symmetric, split or another kind that is"
             )
         yield spec, next(iter(game.due(()).values()))
 

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.core.types import Array
+from homines.core.types import Array, Integers
 from homines.design.prior import Particles
 
 LEAST = 1e-12
 """Least probability, and least share of variance left."""
 
 
-def gain(families: Sequence[Particles], parameter: str, places: Array | list[int]) -> Array:
+def gain(families: Sequence[Particles], parameter: str, places: Integers | list[int]) -> Array:
     """Expected information of an answer at each of these candidates [decision]: which family, plus the
     parameter of the first family."""
     predicted: list[Array] = []

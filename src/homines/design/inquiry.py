@@ -44,14 +44,18 @@ class Inquiry:
     @property
     def weights(self) -> dict[str, float]:
         """The posterior probability of each family; the prior has them alike."""
-        return {b.family.spec: float(w) for b, w in zip(self.beliefs, family_weights(self.beliefs), strict=True)}
+        return {
+            b.family.spec: float(w) for b, w in zip(self.beliefs, family_weights(self.beliefs), strict=True)
+        }
 
     def standing(self, seen: Sequence[Observation]) -> Standing:
-        """How far these answers, which were learned, are from what is wanted; no value before the least number
-        of games."""
+        """How far these answers, which were learned, are from what is wanted; no value before the least
+        number of games."""
         if len(seen) < self.least:
             why = f"fewer than {self.least} games were answered"
-            return Standing(self.wanted, len(seen), None, why, self.beliefs[0].deviation(self.wanted.parameter))
+            return Standing(
+                self.wanted, len(seen), None, why, self.beliefs[0].deviation(self.wanted.parameter)
+            )
         return standing(seen, self.family, self.wanted, self.beliefs[0])
 
     def next(self) -> int | None:

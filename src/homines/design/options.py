@@ -29,7 +29,9 @@ class DesignOptions:
         "--family",
     )
     stake: int = option(9, "Highest payoff of the games drawn (--until).", low=2)
-    pool: int = option(2000, "Games drawn, of which the next is chosen; none is asked twice (--until).", low=2)
+    pool: int = option(
+        2000, "Games drawn, of which the next is chosen; none is asked twice (--until).", low=2
+    )
     least: int = option(30, "Different games asked before it may end (--until).", "--min-games", low=2)
     max_questions: int = option(1000, "Prompts at most (--until).", low=1)
 

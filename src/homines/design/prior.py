@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from homines.core.types import Array, HominesError
+from homines.core.types import Array, HominesError, Integers
 from homines.estimation.family import PRECISION, Family
 from homines.estimation.likelihood import Design
 
@@ -59,7 +60,9 @@ class Particles:
         z = np.zeros((0, 1 + len(family.free)))
         centre = np.r_[np.full(len(family.free), CENTRE), np.log(USUAL_STAKE / stake)]
         for _ in range(50):
-            drawn = rng.normal(centre, np.r_[np.full(len(family.free), SPREAD), LOG_SPREAD], (PARTICLES, z.shape[1]))
+            drawn = rng.normal(
+                centre, np.r_[np.full(len(family.free), SPREAD), LOG_SPREAD], (PARTICLES, z.shape[1])
+            )
             z = np.concatenate([z, drawn[_taken(family, drawn)]])[:PARTICLES]
             if len(z) == PARTICLES:
                 none = np.zeros((0, design.x.shape[1]))
@@ -77,14 +80,16 @@ class Particles:
 
     def values(self, name: str) -> Array:
         """A parameter's value of each particle."""
-        return np.exp(self.z[:, -1]) if name == PRECISION else self.z[:, self.family.free.index(name)]
+        if name == PRECISION:
+            return np.exp(self.z[:, -1])
+        return self.z[:, self.family.free.index(name)]
 
     def deviation(self, name: str) -> float:
         """Standard deviation of a parameter."""
         w, values = self.weights, self.values(name)
         return float(np.sqrt(max(w @ values**2 - (w @ values) ** 2, 0.0)))
 
-    def logp(self, places: Array | list[int]) -> Array:
+    def logp(self, places: Integers | list[int]) -> Array:
         """Log-probabilities of the actions of these candidates [decision, action, particle]."""
         return _logp(self.design, places, self.z)
 
@@ -129,7 +134,7 @@ class Particles:
         return taken + _weigh(_logp(self.design, list(self.at), z), self.counts)
 
 
-def _taken(family: Family, z: Array) -> Array:
+def _taken(family: Family, z: Array) -> NDArray[np.bool_]:
     """Which particles have parameters that the preference takes [particle]."""
 
     def takes(theta: Array) -> bool:
@@ -142,7 +147,7 @@ def _taken(family: Family, z: Array) -> Array:
     return np.array([takes(row[:-1]) for row in z])
 
 
-def _logp(design: Design, places: Array | list[int], z: Array) -> Array:
+def _logp(design: Design, places: Integers | list[int], z: Array) -> Array:
     g = np.exp(z[:, -1:]) * np.concatenate([np.ones((len(z), 1)), z[:, :-1]], axis=1)
     v = np.where(design.legal[places][:, :, None], design.x[places] @ g.T, -np.inf)
     v = v - v.max(1, keepdims=True)

@@ -1,8 +1,8 @@
 """Whether what was wanted is reached: by the error or interval that `fit` gives, and by the posterior.
 
 A standard error from few answers is now and then small by luck, and who looks after every answer stops there
-(docs/next_question.md). The spread of the posterior, which averages over what the parameters may be, must be as
-small too.
+(docs/next_question.md). The spread of the posterior, which averages over what the parameters may be, must be
+as small too.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class Wanted:
             value = 0.0
         if not match or not 0 < value < np.inf:
             raise HominesError(
-                f"{option} {text[:200]!r} must be a standard error or a width of the interval, and a number above 0: "
-                "'se(kappa)<.05' or 'width(kappa)<.2'"
+                f"{option} {text[:200]!r} must be a standard error or a width of the interval, and a number "
+                "above 0: 'se(kappa)<.05' or 'width(kappa)<.2'"
             )
         return cls(match[1], match[2], value)
 

@@ -96,7 +96,8 @@ class SessionPlan:
         """Raise HominesError for a seat or rounds, which games drawn have not."""
         if self.seat is not None or self.both or self.rounds is not None:
             raise HominesError(
-                "games drawn (--until) are played once, from the first seat; drop --seat, --rounds and battery"
+                "games drawn (--until) are played once, from the first seat; drop --seat, --rounds and "
+                "battery"
             )
 
     def _check(self, name: str, game: Any, words: Frame) -> None:
