@@ -90,6 +90,7 @@ def test_what_is_wanted_is_read_as_data(text: str, what: str) -> None:
             "--min-games 50 games are more than the 40 drawn",
         ),
         ({"until": "se(kappa)<.1", "families": ()}, "no family is named"),
+        ({"until": "se(kappa)<.1", "families": (3,)}, "must be texts"),
         ({"until": "se(kappa)<.1", "pool": 1}, "pool must be a whole number"),
     ],
 )

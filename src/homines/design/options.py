@@ -36,8 +36,10 @@ class DesignOptions:
     max_questions: int = option(1000, "Prompts at most (--until).", low=1)
 
     def __post_init__(self) -> None:
-        if isinstance(self.families, str):
-            object.__setattr__(self, "families", (self.families,))
+        named = (self.families,) if isinstance(self.families, str) else tuple(self.families)
+        if not all(isinstance(spec, str) for spec in (*named, self.until or "")):
+            raise HominesError("families and until must be texts, as kantian and 'se(kappa)<.1'")
+        object.__setattr__(self, "families", named)
         for name, low in (("stake", 2), ("pool", 2), ("least", 2), ("max_questions", 1)):
             count(name, getattr(self, name), low)
         if self.until is None:
