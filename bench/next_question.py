@@ -1,6 +1,6 @@
 """How many answers the next best question saves: adaptive games beside random ones and the 18 protocols.
 
-    python bench/next_question.py [--runs 8] [--only-figure]
+    python bench/next_question.py [--runs 4] [--only-figure]
 
 Eight agents with a known preference answer once to each game by the logit choice, until the standard error of
 kappa (kantian, by `fit`, clustered by game) and the posterior's deviation are .1. Writes next_question.csv (a
@@ -192,7 +192,7 @@ def draw_figure(rows: list[Row]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--only-figure", action="store_true", help="From the lines there are.")
     typed = parser.parse_args()
     path = HERE / "next_question.csv"
