@@ -164,6 +164,7 @@ def coverage(rows: list[Row]) -> dict[str, dict[str, float]]:
             "runs": len(ends),
             "covered": round(float(np.mean([e[1] <= e[3] <= e[2] for e in ends])), 3),
             "mean error": round(float(off.mean()), 3),
+            "its standard error": round(float(off.std(ddof=1) / np.sqrt(len(off))), 3),
             "root mean square error": round(float(np.sqrt((off**2).mean())), 3),
         }
     return out

@@ -9,6 +9,7 @@ import pytest
 
 from homines.core.registry import find
 from homines.core.types import Choice, HominesError
+from homines.design import inquiry as inquiries
 from homines.design.candidates import draw_pool
 from homines.design.inquiry import Inquiry, begin
 from homines.design.options import DesignOptions
@@ -100,7 +101,9 @@ def test_options_that_do_not_fit_are_refused(values: dict[str, object], what: st
     assert what in str(refusal.value)
 
 
-def test_no_game_is_asked_twice_and_the_same_answers_choose_the_same() -> None:
+def test_no_game_is_asked_twice_and_the_same_answers_choose_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiries, "CONSIDERED", 10)  # fewer than there are, so that some are drawn
+
     def walk() -> list[int | None]:
         inquiry, places = begin(SMALL, ("symmetric",), 5), []
         for i in range(61):
