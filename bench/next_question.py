@@ -157,12 +157,12 @@ def coverage(rows: list[Row]) -> dict[str, dict[str, float]]:
     less truth, the mean and the root of the mean square."""
     out: dict[str, dict[str, float]] = {}
     for road in ROAD:
-        ends = [(r.estimate, r.low, r.high, r.kappa) for r in rows if r.road == road and r.reached]
-        ends = [e for e in ends if e[0] is not None]
-        off = np.array([e[0] - e[3] for e in ends])
+        own = [r for r in rows if r.road == road and r.reached and r.estimate is not None]
+        ends = np.array([(r.estimate, r.low, r.high, r.kappa) for r in own], dtype=float)
+        off = ends[:, 0] - ends[:, 3]
         out[road] = {
             "runs": len(ends),
-            "covered": round(float(np.mean([e[1] <= e[3] <= e[2] for e in ends])), 3),
+            "covered": round(float(np.mean((ends[:, 1] <= ends[:, 3]) & (ends[:, 3] <= ends[:, 2]))), 3),
             "mean error": round(float(off.mean()), 3),
             "its standard error": round(float(off.std(ddof=1) / np.sqrt(len(off))), 3),
             "root mean square error": round(float(np.sqrt((off**2).mean())), 3),

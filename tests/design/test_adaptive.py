@@ -64,7 +64,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def plan(until: str = "se(kappa)<.2", swap: bool = False, **options: Any) -> AdaptivePlan:
-    settings = {"pool": 150, "least": 12} | options
+    settings: dict[str, Any] = {"pool": 150, "least": 12} | options
     return AdaptivePlan(Survey("answering", swap=swap), DesignOptions(until=until, **settings))
 
 
@@ -250,7 +250,7 @@ def test_python_asks_as_the_command_does() -> None:
         least=10,
         swap=False,
         progress=False,
-        families="kantian",
+        families=("kantian",),
     )
     noted = RunFolder(run.folder).noted(CHOSEN) or {}
     assert len(noted["asked"]) == 30

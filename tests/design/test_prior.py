@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -79,12 +81,12 @@ def test_an_answer_that_tells_nothing_changes_no_weight() -> None:
 
 def test_a_family_that_takes_no_parameter_near_the_prior_is_refused() -> None:
     of = family("kantian")
-    bad = type(of)(of.spec, lambda **_: _refuse(), of.free, {})
+    bad = type(of)(of.spec, _refuse, of.free, {})
     with pytest.raises(HominesError, match="takes hardly any parameters"):
         Particles.draw(bad, group_decisions(decisions()).design(of, stated_beliefs), 9, 0)
 
 
-def _refuse() -> None:
+def _refuse(**_: float) -> Any:
     raise HominesError("no")
 
 

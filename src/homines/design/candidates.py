@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from homines.estimation.likelihood import Design
 from homines.theory.choice import stated_beliefs
 from homines.theory.game_forms import Repeated
 
-TRIES = 20
-"""Games drawn for one that is kept, at most."""
+IDLE = 200
+"""Games drawn in a row without a new candidate, after which no other is drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +55,16 @@ def draw_pool(kinds: Sequence[str], families: Sequence[Family], size: int, stake
     candidate is left.
     """
     games: dict[str, tuple[str, Decision]] = {}
-    left_out = 0
-    for spec, d in _drawn(kinds, stake, seed, TRIES * size):
-        if len(games) == size:
+    left_out = idle = 0
+    for spec, d in _drawn(kinds, stake, seed):
+        if len(games) == size or idle == IDLE:
             break
+        idle += 1
         if d.key in games:
             continue
         if len(d.actions) > 1 and not any(of.needs_veil(d) for of in families) and _tells(families[0], d):
             games[d.key] = spec, d
+            idle = 0
         else:
             left_out += 1
     if not games:
@@ -75,11 +78,11 @@ def draw_pool(kinds: Sequence[str], families: Sequence[Family], size: int, stake
     return Pool(specs, decisions, tuple(grouped.design(of, stated_beliefs) for of in families))
 
 
-def _drawn(kinds: Sequence[str], stake: int, seed: int, tries: int) -> Iterator[tuple[str, Decision]]:
+def _drawn(kinds: Sequence[str], stake: int, seed: int) -> Iterator[tuple[str, Decision]]:
     """Games and their first decisions, the kinds in turn."""
     drawers = [_drawer(kind) for kind in kinds]
     rng = np.random.default_rng(seed)
-    for i in range(tries):
+    for i in count():
         spec = drawers[i % len(drawers)](rng, stake)
         game: Any = find("games", spec)
         if isinstance(game, Repeated) and game.rounds != 1:
