@@ -18,7 +18,8 @@ HEADING = "## Every file\n"
 ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
-    *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
+    *("core", "theory", "inference", "elicitation", "estimation", "datasets", "design"),
+    *("reports", "training"),
     *("atlases", "transfers", "populations", "certificates", "people"),
     *("cli", "view", "evals", "sweeps"),
 )

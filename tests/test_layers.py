@@ -16,8 +16,8 @@ ROOT = Path(homines.__file__).parent
 ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
-    "< datasets < reports < training < studies < atlases < transfers < populations < certificates < people "
-    "< results, loaded, calls, api_plans, api, namespace < sweeps < evals < view < cli"
+    "< datasets < design < reports < training < studies < atlases < transfers < populations < certificates "
+    "< people < results, loaded, calls, api_plans, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 

@@ -31,8 +31,8 @@ def test_every_folder_has_a_line_in_the_readme() -> None:
 def test_the_readme_names_every_function_of_the_interface() -> None:
     line = re.search(r"^  api\.py .*: (.*)$", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
     assert line
-    own = [name for name, x in vars(api).items() if isfunction(x) and x.__module__ == api.__name__]
-    assert set(line[1].split(", ")) == {name for name in own if name[0] != "_"}
+    assert set(line[1].split(", ")) == set(api.__all__) == set(homines.__all__)
+    assert all(isfunction(getattr(api, name)) for name in api.__all__)
 
 
 def test_the_architecture_lists_every_file_with_the_first_sentence_of_its_docstring() -> None:

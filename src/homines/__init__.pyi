@@ -178,6 +178,12 @@ def measure(
     seed: int = 0,
     batch: int | None = None,
     progress: bool = True,
+    until: str | None = None,
+    families: tuple[str, ...] = ('kantian', 'inequity', 'moralis'),
+    stake: int = 9,
+    pool: int = 2000,
+    least: int = 30,
+    max_questions: int = 1000,
 ) -> RunResult:
     """Read a model's exact choice distribution in games, in every option order, as `homines measure` does.
 
@@ -187,6 +193,8 @@ def measure(
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again
     decompose  also drawn games and words that tell word, place, echo and payoff apart: RunResult.decompose
+    until      "se(kappa)<.1": kinds of games to draw from, and the next best one asked until this holds;
+               families, stake, pool, least, max_questions: docs/next_question.md
     swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.

@@ -25,6 +25,7 @@ from homines.core.progress import QUIET
 from homines.core.registry import TrustedPath, find, spell, trust
 from homines.core.run_folder import default_folder
 from homines.core.types import Policy, Preference
+from homines.design.options import DesignOptions
 from homines.elicitation.asking import measure as answer
 from homines.elicitation.survey import Survey, frame_specs
 from homines.inference.processes import quiet
@@ -58,7 +59,7 @@ class AskingOptions:
     progress: bool = option(True, "Bars on standard error.")
 
 
-@with_options(Survey, AskingOptions, without=("device", "dtype"))
+@with_options(Survey, AskingOptions, DesignOptions, without=("device", "dtype"))
 def measure(
     model: str | Loaded,
     games: Games = "ipd",
@@ -76,6 +77,8 @@ def measure(
     out        run folder; None: the folder in runs/ that the command would use. Questions with an answer
                there are not asked again
     decompose  also drawn games and words that tell word, place, echo and payoff apart: RunResult.decompose
+    until      "se(kappa)<.1": kinds of games to draw from, and the next best one asked until this holds;
+               families, stake, pool, least, max_questions: docs/next_question.md
     swap, beliefs, goal, begins, traces, temperature, think, seed   as of the command
     progress   bars on standard error (default)
     Raises HominesError for an unknown spec or option, before a model is loaded.
@@ -91,13 +94,20 @@ def measure(
         dtype=loaded and loaded.dtype,
         **fields_among(Survey, options),
     )
+    design = DesignOptions(**fields_among(DesignOptions, options))
+    told = {"games": specs_of("games", games), "frames": survey.frames, "labels": labels}
+    command = call_text("measure", survey.model, **told, until=design.until)
+    if design.until is not None:
+        from homines.design.adaptive import AdaptivePlan, carry_out  # with it comes scipy
+
+        plan = AdaptivePlan(survey, design)
+        folder = plan.folder if out is None else Path(out)
+        carry_out(plan, folder, lambda: (loaded or load(survey.model)).model, command, asking.batch)
+        return RunResult(folder)
     survey.words()
     loaded = loaded or load(survey.model)
     folder = survey.folder if out is None else Path(out)
     questions = survey.questions(loaded.model)
-    command = call_text(
-        "measure", survey.model, games=specs_of("games", games), frames=survey.frames, labels=labels
-    )
     with survey.run(folder, command) as run, Bars() if asking.progress else nullcontext() as bars:
         tell = (QUIET if bars is None else bars.follow()).begin("measuring", len(questions))
         answer(loaded.model, questions, run, batch=asking.batch, progress=lambda done, _: tell(done))

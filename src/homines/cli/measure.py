@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from homines.core.capabilities import CountsTokens, EstimatesCost
 from homines.core.options import BENCHMARK, TRUST_REMOTE_CODE, option
 from homines.core.run_folder import RunFolder
 from homines.core.types import HominesError, Model, Prompt, Record
+from homines.design.options import DesignOptions
 from homines.elicitation import asking
 from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
 from homines.elicitation.benchmark import NOTE, note_benchmarks, read_benchmarks
@@ -41,31 +42,41 @@ class BudgetOptions:
     price: str | None = option(None, "IN,OUT: dollars for a million tokens of an API, as 2.5,10.")
 
 
+@dataclass(frozen=True)
+class CarryingOut:
+    """How the questions of a survey are asked."""
+
+    trust_remote_code: bool = option(False, TRUST_REMOTE_CODE)
+    batch: int | None = option(
+        None, "Prompts between two writes; default: 32 of a local model. Of an API each is written.", low=1
+    )
+
+
 def measure(
     survey: Survey,
     budget: BudgetOptions,
+    design: DesignOptions,
     output: Output,
-    trust_remote_code: Annotated[bool, typer.Option(help=TRUST_REMOTE_CODE)] = False,
-    batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Prompts between two writes; default: 32 of a local model. Of an API each is written.",
-        ),
-    ] = None,
+    how: CarryingOut,
     benchmark: Annotated[list[str] | None, typer.Option(help=BENCHMARK)] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Also print a prompt of each wording with its likeliest answers.")
     ] = False,
 ) -> None:
     """Ask the questions of a survey that its run folder does not hold, and print what the answers show."""
+    if design.until is not None:
+        if benchmark or show:
+            raise HominesError("--until asks games drawn and nothing else; leave out --benchmark and --show")
+        carry_out_until(survey, design, budget, output, how)
     from homines.reports.console import Bars, command, stopping  # with it comes rich
 
     quiet()
     survey.words()  # a mistyped one costs no loading
     benchmarks = read_benchmarks(benchmark or ())
     limit(budget, [survey.model])
-    model = load(survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=trust_remote_code)
+    model = load(
+        survey.model, device=survey.device, dtype=survey.dtype, trust_remote_code=how.trust_remote_code
+    )
     questions = survey.questions(model)
     folder = output.out or survey.folder
     if output.dry_run:
@@ -77,12 +88,26 @@ def measure(
     with survey.run(folder, command()) as run, Bars() as bars, stopping() as stop:
         tell = bars.begin("measuring", len(questions))
         records = asking.measure(
-            model, questions, run, batch=batch, progress=lambda done, _: tell(done), stop=stop
+            model, questions, run, batch=how.batch, progress=lambda done, _: tell(done), stop=stop
         )
         note_benchmarks(model, run, benchmark or (), bars.follow(stop))
     if show:
         print_prompts(folder, questions)
-    finish(survey, folder, records, trust_remote_code, output.as_json)
+    finish(survey, folder, records, how.trust_remote_code, output.as_json)
+
+
+def carry_out_until(
+    survey: Survey, design: DesignOptions, budget: BudgetOptions, output: Output, how: CarryingOut
+) -> NoReturn:
+    """Ask the next best question until what is wanted is reached; exits with 1 where some failed, else 0."""
+    quiet()
+    from homines.cli.until import measure_until  # with it comes scipy
+    from homines.design.adaptive import AdaptivePlan
+
+    plan = AdaptivePlan(survey, design)
+    limit(budget, [survey.model])
+    failed = measure_until(plan, output, batch=how.batch, trust_remote_code=how.trust_remote_code)
+    sys.exit(1 if failed else 0)
 
 
 def print_prompts(folder: Path, questions: Sequence[Question]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from homines.cli.options import AsJson, Fields, Values
 from homines.core.options import option
+from homines.design.options import DesignOptions
 from homines.elicitation.survey import Survey
 from homines.inference.processes import quiet
 from homines.people.plan import SessionPlan
@@ -27,13 +28,21 @@ def play(
     session: Annotated[Values, Fields(SessionPlan, "games against frame rounds seed person")],
     options: PlayOptions,
     placement: Annotated[Values, Fields(Survey, "device dtype")],
+    drawn: Annotated[Values, Fields(DesignOptions, "until stake pool least max_questions")],
     as_json: AsJson = False,
 ) -> None:
     """Have the person at the terminal play."""
     quiet()
+    from homines.design.inquiry import begin  # with it comes scipy
     from homines.people.terminal import carry_out_play, framed, seated
 
     seat, both = seated(options.seat)
-    frame = framed(list(session["games"]), session["frame"], options.labels)
-    plan = SessionPlan(**{**session, "frame": frame}, seat=seat, both=both)
+    games = list(session["games"])
+    if options.family is not None and drawn["until"] is not None:
+        drawn["families"] = (options.family,)
+    design = DesignOptions(**drawn)
+    if design.until is not None:
+        games = [begin(design, tuple(games), session["seed"]).pool.specs[0]]
+    session["frame"] = framed(games, session["frame"], options.labels)
+    plan = SessionPlan(**session, seat=seat, both=both, design=design if design.until else None)
     carry_out_play(plan, options.save, options.family, **placement, as_json=as_json)

@@ -46,8 +46,8 @@ class Wanted:
     value: float
 
     @classmethod
-    def read(cls, text: str) -> Wanted:
-        """From text. Raises HominesError for other text.
+    def read(cls, text: str, option: str = "plan") -> Wanted:
+        """From text. Raises HominesError, which names the option, for other text.
 
         >>> Wanted.read("se(kappa)<.05")
         Wanted(kind='se', parameter='kappa', value=0.05)
@@ -59,8 +59,8 @@ class Wanted:
             value = 0.0
         if not match or not 0 < value < np.inf:
             raise HominesError(
-                f"plan {text!r} must be a standard error or a width of the interval, and a number above 0: "
-                "'se(kappa)<.05' or 'width(kappa)<.2'"
+                f"{option} {text[:200]!r} must be a standard error or a width of the interval, and a number "
+                "above 0: 'se(kappa)<.05' or 'width(kappa)<.2'"
             )
         return cls(match[1], match[2], value)
 

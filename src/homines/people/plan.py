@@ -12,6 +12,7 @@ from homines.core.checks import count
 from homines.core.options import option, required
 from homines.core.registry import find, spell
 from homines.core.types import Frame, HominesError
+from homines.design.options import DesignOptions
 from homines.elicitation.orders import orders
 from homines.elicitation.questions import battery
 from homines.elicitation.survey import BATTERY, PROTOCOLS
@@ -35,6 +36,7 @@ class SessionPlan:
     seat     None: the first that decides
     both     the person answers every point of decision in every role, and a draw says which role was played
     rounds   None: 10, or as announced; 1 of a game played once
+    design   the games are kinds to draw from, and the next best one is asked until what it wants is reached
     """
 
     games: tuple[str, ...] = required(
@@ -47,6 +49,7 @@ class SessionPlan:
     rounds: int | None = option(None, "Of a repeated game (10); times one played once is played (1).", low=1)
     seed: int = option(0, "Of whatever is drawn.")
     person: str = option("person", "Yours in the records.", "--name")
+    design: DesignOptions | None = None
 
     def __post_init__(self) -> None:
         count("seed", self.seed, 0)
@@ -83,8 +86,19 @@ class SessionPlan:
                 "drop asks="
             )
         object.__setattr__(self, "frame", spell(words))
+        if self.design is not None:
+            self._check_design()
+            return
         for name, game in self.games_by_spec.items():
             self._check(name, game, words)
+
+    def _check_design(self) -> None:
+        """Raise HominesError for a seat or rounds, which games drawn have not."""
+        if self.seat is not None or self.both or self.rounds is not None:
+            raise HominesError(
+                "games drawn (--until) are played once, from the first seat; drop --seat, --rounds and "
+                "battery"
+            )
 
     def _check(self, name: str, game: Any, words: Frame) -> None:
         """Raise HominesError for a seat that never decides, an end that is not the announced one, or words
@@ -126,11 +140,13 @@ class SessionPlan:
                 isinstance(word, str) for word in (*games, config["model"], frames[0], config["person"])
             ):
                 raise TypeError("games, model, frame and person must be texts")
+            design = config.get("design")
             return cls(
                 tuple(games),
                 config["model"],
                 frames[0],
                 **{name: config[name] for name in ("seat", "both", "rounds", "seed", "person")},
+                design=None if design is None else DesignOptions(**design),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as failure:
             raise HominesError(f"this is no config of a sitting ({failure!r}); start another") from failure
@@ -139,7 +155,8 @@ class SessionPlan:
         """The resolved config of a run folder that keeps this sitting."""
         raw = asdict(self)
         head = {"kind": "play", "command": command, "model": self.against, "frames": [self.frame]}
-        return head | {k: v for k, v in raw.items() if k not in ("against", "frame")}
+        left_out = ("against", "frame", *(("design",) if self.design is None else ()))
+        return head | {k: v for k, v in raw.items() if k not in left_out}
 
 
 def players(game: Any) -> int:

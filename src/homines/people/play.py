@@ -16,11 +16,14 @@ import numpy as np
 from homines.core.capabilities import labels_of
 from homines.core.registry import find
 from homines.core.types import Array, Choice, Decision, History, HominesError, Prompt, Record
+from homines.design.inquiry import begin
+from homines.design.options import DesignOptions
 from homines.elicitation.orders import few_orders
 from homines.elicitation.questions import battery
 from homines.elicitation.scene import Names
 from homines.estimation.observations import CHOSE_PLANS
 from homines.people.counterpart import Counterpart, pose
+from homines.people.next_game import next_game
 from homines.people.plan import ROUNDS, SessionPlan, deciders, players
 from homines.theory.game_forms import Repeated, append_stage
 
@@ -154,6 +157,9 @@ class Play:
     def turns(self) -> Turns:
         """The questions of the whole sitting."""
         plan = self.plan
+        if plan.design is not None:
+            yield from self._next_best(plan.design)
+            return
         for i, (spec, game) in enumerate(plan.games_by_spec.items()):
             times = 1 if isinstance(game, Repeated) else plan.rounds or 1
             for again in range(times):
@@ -167,6 +173,29 @@ class Play:
                 else:
                     seat = min(deciders(game)) if plan.seat is None else plan.seat
                     yield from self._direct(Match(spec, game, seat, when, rng))
+
+    def _next_best(self, design: DesignOptions) -> Turns:
+        """Games drawn, the next best one each time, until what is wanted is reached or there are no more."""
+        answers: tuple[tuple[int, int], ...] = ()
+        while (place := next_game(self.plan, answers)) is not None:
+            pool = begin(design, self.plan.games, self.plan.seed).pool
+            game = find("games", pool.specs[place])
+            rng = np.random.default_rng([self.plan.seed, len(answers), 0])
+            acts: list[int] = []
+            match = Match(pool.specs[place], game, 0, f"game {len(answers) + 1}", rng)
+            yield from self._noted(self._direct(match), acts)
+            answers = (*answers, (place, acts[0]))
+
+    @staticmethod
+    def _noted(turns: Turns, acts: list[int]) -> Turns:
+        """The same turns; each answer is added to `acts`."""
+        try:
+            turn = next(turns)
+            while True:
+                acts.append((yield turn))
+                turn = turns.send(acts[-1])
+        except StopIteration:
+            return
 
     def _ask(self, spec: str, when: str, d: Decision, **provenance: Any) -> Generator[Turn, int, int]:
         """Ask the person one decision; the action. provenance: of the record, beside the usual."""

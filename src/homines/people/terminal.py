@@ -18,6 +18,7 @@ from rich.text import Text
 from homines.core.registry import find
 from homines.core.run_folder import RunFolder
 from homines.core.types import LEGAL_MASS, HominesError, Interrupted
+from homines.design.stopping import Standing
 from homines.elicitation.survey import BATTERY, frame_specs
 from homines.estimation.fitting import estimate_row, spell_infinities
 from homines.people.debrief import (
@@ -31,6 +32,7 @@ from homines.people.debrief import (
     portraits,
     totals,
 )
+from homines.people.next_game import placed, reached
 from homines.people.plan import SessionPlan
 from homines.people.play import NotAnAnswer
 from homines.people.session import Sitting, start
@@ -87,7 +89,8 @@ def carry_out_play(
             console.print()
             raise Interrupted(done) from None
         chances = odds(sitting)
-        shapes = portraits(sitting, family or FAMILY) if family or plan.both else []
+        shown = family or (plan.design.families[0] if plan.design else FAMILY)
+        shapes = portraits(sitting, shown) if family or plan.both or plan.design else []
         if run is not None:
             note(run, sitting, chances, shapes)
     if as_json:
@@ -96,6 +99,8 @@ def carry_out_play(
     print_history(sitting, console)
     print_odds(sitting, chances, console)
     print_portraits(shapes, console)
+    if plan.design:
+        console.print(Text(achieved(sitting).sentence))
     if save is not None:
         print(f"saved     {save}\nnext      {next_command(save, plan.person, shapes)}")
 
@@ -206,6 +211,12 @@ def note(run: RunFolder, sitting: Sitting, chances: list[Odds], shapes: list[Por
     run.note("played.json", spell_infinities(result(sitting, chances, shapes, run.folder)))
 
 
+def achieved(sitting: Sitting) -> Standing:
+    """How far a sitting of games drawn came to what it wanted."""
+    answers = tuple((turn.game, act) for turn, act in sitting.progress.answered)
+    return reached(sitting.plan, placed(sitting.plan, answers))
+
+
 def _stage_row(row: Happened) -> dict[str, Any]:
     return {"game": row.game, "told": row.when, "mine": row.mine, "theirs": row.theirs, "paid": row.paid}
 
@@ -230,6 +241,7 @@ def result(
             }
             for each in chances
         ],
+        **({"wanted": achieved(sitting).sentence} if sitting.plan.design else {}),
         "estimates": [
             {
                 "who": s.who,
