@@ -10,7 +10,7 @@ many outcomes is a hundred times as fast, and other links fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,17 +108,17 @@ def loglik(link: Link, z: Array, y: Array) -> float:
     return float(np.where(y > 0, y * up, 0.0).sum() + np.where(y < 1, (1 - y) * down, 0.0).sum())
 
 
-def maximise(x: Array, y: Array, link: Link = "logistic", start: Array | None = None) -> Response:
+def maximise(x: Array, y: Array, link: Link = "logistic", names: Sequence[str] = ()) -> Response:
     """Maximise the likelihood by Newton's method with a line search.
 
-    x      [choice, column]; y: P(first) in [0, 1] [choice]
+    x      [choice, column]; y: P(first) in [0, 1] [choice]; names: of columns, for errors
     Raises FlatLikelihood where the columns do not tell their parameters apart, Separated where the likelihood
     rises without bound.
     """
     k = x.shape[1]
-    if (line := flat_line(x)) is not None:
-        raise FlatLikelihood(f"the likelihood is flat along {line}")
-    g = np.zeros(k) if start is None else start.copy()
+    if (line := flat_line(x, names)) is not None:
+        raise FlatLikelihood(f"the likelihood is flat along {line}: these choices cannot tell it")
+    g = np.zeros(k)
     height = loglik(link, x @ g, y)
     information = np.eye(k)
     for _ in range(MOST_STEPS):
@@ -143,17 +143,18 @@ def maximise(x: Array, y: Array, link: Link = "logistic", start: Array | None = 
     return Response(link, frozen(x), frozen(y), frozen(g), frozen(information))
 
 
-def flat_line(x: Array) -> str | None:
-    """A direction of g that no choice sees, as places of its columns; None without one."""
+def flat_line(x: Array, names: Sequence[str] = ()) -> str | None:
+    """A direction of g that no choice sees, in the names of its columns; None without one."""
+    names = names or [f"column {c + 1}" for c in range(x.shape[1])]
     size = np.sqrt((x * x).sum(0))
     if (size == 0).any():
-        return f"column {int(np.flatnonzero(size == 0)[0]) + 1}"
+        return names[int(np.flatnonzero(size == 0)[0])]
     roots, axes = np.linalg.eigh((x / size).T @ (x / size))
     if len(x) >= x.shape[1] and roots[0] > FLAT * roots[-1]:
         return None
     along = axes[:, 0] / size
     along = along / np.abs(along).max()
-    return " ".join(f"{a:+.2f}*column {c + 1}" for c, a in enumerate(along) if abs(a) > 0.05)
+    return " ".join(f"{a:+.2f}*{name}" for name, a in zip(names, along, strict=True) if abs(a) > 0.05)
 
 
 def jackknife(estimate: Callable[[np.ndarray], Array], group: np.ndarray) -> tuple[Array, int]:
