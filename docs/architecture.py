@@ -19,7 +19,7 @@ ORDER = (
     "",
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
-    *("atlases", "transfers", "populations", "people", "cli", "view", "evals", "sweeps"),
+    *("atlases", "transfers", "populations", "valuations", "people", "cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {
@@ -28,6 +28,7 @@ DATA = {
     "training/plain_prompts.txt": "Everyday requests, mixed among rows with the untrained answers",
     "elicitation/capability.tsv": "Everyday questions, the right answer first",
     "elicitation/scenarios.tsv": "Everyday dilemmas in six groups at three stakes, with controls",
+    "elicitation/outcomes.tsv": "Outcomes of five kinds to choose between",
     "elicitation/conditions.toml": "Conditions: what stands before a question, an entry each",
     "estimation/published.toml": "The numbers of published.py",
     "reports/templates/model_card.md": "The text of a model card",

@@ -16,8 +16,8 @@ ROOT = Path(homines.__file__).parent
 ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
-    "< datasets < reports < training < studies < atlases < transfers < populations < people "
-    "< results, loaded, api, namespace < sweeps < evals < view < cli"
+    "< datasets < reports < training < studies < atlases < transfers < populations < valuations < people "
+    "< results, loaded, valuation_api, api, namespace < sweeps < evals < view < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 

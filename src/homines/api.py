@@ -35,6 +35,7 @@ from homines.results import PopulationResult, Rows, RunResult, TransferResult, f
 from homines.training.persistence_plan import PersistencePlan
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
+from homines.valuation_api import values as values
 
 Words = str | Sequence[str]
 Games = str | Game | Sequence[str | Game]

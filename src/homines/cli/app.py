@@ -41,6 +41,10 @@ COMMANDS = {
         "population:population",
         "Let models, strategies and theory agents meet in pairs: who invades whom, what all of them earn.",
     ),
+    "values": (
+        "values:values",
+        "Ask choices between outcomes in words: is there one scale of value, what is worth how much of what.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -75,7 +75,7 @@ class Valuation:
 
 def text_pair(plan: ValuesPlan, places: Places) -> TextPair:
     """The texts of a pair of outcomes."""
-    every = plan.list.outcomes
+    every = plan.outcome_list.outcomes
     return every[places[0]].text, every[places[1]].text
 
 
@@ -86,7 +86,7 @@ def pairs_of(plan: ValuesPlan, records: Sequence[Record], places: Sequence[Place
     found = [(at, average(by_options.get(text_pair(plan, at), []), asked)) for at in places]
     known = [(i, j, float(p[0])) for (i, j), p in found if p is not None]
     i, j, p = np.array(known, float).reshape(-1, 3).T
-    return Pairs(len(plan.list.outcomes), i.astype(int), j.astype(int), p)
+    return Pairs(len(plan.outcome_list.outcomes), i.astype(int), j.astype(int), p)
 
 
 def other_questions(plan: ValuesPlan, model: Model, part: str) -> list[Question]:
@@ -100,7 +100,7 @@ def other_questions(plan: ValuesPlan, model: Model, part: str) -> list[Question]
 
 def first_pairs(plan: ValuesPlan) -> tuple[list[Places], list[Places]]:
     """(the connected design, the pairs to check by) of a plan, before any answer."""
-    n, many = len(plan.list.outcomes), plan.number_of_pairs
+    n, many = len(plan.outcome_list.outcomes), plan.number_of_pairs
     rng = np.random.default_rng(plan.seed)
     first = connected_design(n, 1, rng)
     others = [pair for pair in all_pairs(n) if pair not in set(first)]
@@ -111,7 +111,7 @@ def first_pairs(plan: ValuesPlan) -> tuple[list[Places], list[Places]]:
 
 def questions_like(plan: ValuesPlan, model: Model) -> list[Question]:
     """As many questions as a plan asks; which pairs they are of is not known before the answers."""
-    few = all_pairs(len(plan.list.outcomes))[: plan.number_of_pairs] if "outcomes" in plan.ask else []
+    few = all_pairs(len(plan.outcome_list.outcomes))[: plan.number_of_pairs] if "outcomes" in plan.ask else []
     asked = pair_questions(model, "outcomes", [text_pair(plan, at) for at in few], plan.letters)
     return [*asked, *(q for part in plan.ask if part != "outcomes" for q in other_questions(plan, model, part))]
 
@@ -167,7 +167,7 @@ class _Session:
     def _known(self) -> list[Question]:
         """The questions of all that was answered before, by what the records say: pairs and parts."""
         done = self.run.records
-        texts = {o.text for o in self.plan.list.outcomes}
+        texts = {o.text for o in self.plan.outcome_list.outcomes}
         pairs = [pair for pair in records_by_options(done, "outcomes") if set(pair) <= texts]
         out = pair_questions(self.model, "outcomes", [(a, b) for a, b in pairs], self.plan.letters)
         for part in ("budgets", "lotteries", "delays"):
@@ -178,7 +178,7 @@ class _Session:
 
     def outcomes(self) -> tuple[list[Places], list[Places]]:
         """Ask the pairs of a plan; (those of the scale, those to check it by)."""
-        every = all_pairs(len(self.plan.list.outcomes))
+        every = all_pairs(len(self.plan.outcome_list.outcomes))
         if self.plan.number_of_pairs == len(every):
             self._ask_pairs(every)
             return every, []
@@ -203,7 +203,7 @@ def designs(
     batch = max(1, -(-left // BATCHES))
     while left > 0:
         taken = {*chosen, *check}
-        others = [pair for pair in all_pairs(len(plan.list.outcomes)) if pair not in taken]
+        others = [pair for pair in all_pairs(len(plan.outcome_list.outcomes)) if pair not in taken]
         new = next_pairs(pairs_of(plan, answers(), chosen), others, min(batch, left))
         chosen, left = [*chosen, *new], left - len(new)
         yield chosen, check

@@ -14,8 +14,7 @@ from homines.elicitation.money_questions import lottery_pairs, lottery_texts, pa
 from homines.elicitation.text_choices import average, records_by_options
 from homines.estimation.problem import NotIdentified
 from homines.estimation.risk_and_delay import FEWEST, MoneyFit, fit_delays, fit_lotteries
-from homines.theory.revealed_preference import Purchases, critical_cost_efficiency
-from homines.theory.revealed_preference import violations as broken_pairs
+from homines.theory.revealed_preference import Purchases, critical_cost_efficiency, violations
 from homines.theory.risk_and_delay import WEIGHTINGS
 from homines.valuations.asking import Valuation
 
@@ -64,12 +63,12 @@ class BudgetFinding:
         return self.bought(p.argmax(1)) if len(places) > 1 and not self.tied else None
 
     @cached_property
-    def violations(self) -> int | None:
+    def broken(self) -> int | None:
         """Pairs of budgets that break GARP; None without likeliest points."""
         if self.likeliest is None:
             return None
-        broken = broken_pairs(self.likeliest.shares)
-        return int((broken | broken.T)[np.triu_indices(len(broken), 1)].sum())
+        pairs = violations(self.likeliest.shares)
+        return int((pairs | pairs.T)[np.triu_indices(len(pairs), 1)].sum())
 
     @cached_property
     def efficiency(self) -> float | None:

@@ -55,7 +55,7 @@ class ValuesPlan:
             _number(self.pairs)
 
     @cached_property
-    def list(self) -> OutcomeList:
+    def outcome_list(self) -> OutcomeList:
         """The outcomes. Raises HominesError, which names the line, where the file holds none."""
         return read_outcomes(self.outcomes).of_kinds(self.kind)
 
@@ -72,13 +72,13 @@ class ValuesPlan:
     @property
     def every_pair(self) -> int:
         """How many pairs the outcomes have."""
-        n = len(self.list.outcomes)
+        n = len(self.outcome_list.outcomes)
         return n * (n - 1) // 2
 
     @property
     def number_of_pairs(self) -> int:
         """How many pairs are asked. Raises HominesError for a number that gives no scale to check."""
-        n = len(self.list.outcomes)
+        n = len(self.outcome_list.outcomes)
         if self.pairs == "all":
             return self.every_pair
         wanted = FEW_A_OUTCOME * n if self.pairs == "few" else _number(self.pairs)
@@ -106,8 +106,8 @@ class ValuesPlan:
             "kind": KIND,
             "command": command,
             "model": str(self.model),
-            "outcomes": self.list.file,
-            "sha256": self.list.sha256,
+            "outcomes": self.outcome_list.file,
+            "sha256": self.outcome_list.sha256,
             "kinds": [*map(str, self.kind)],
             "labels": [",".join(pair) for pair in self.letters],
             "budgets": self.budget_list.file,
@@ -120,7 +120,7 @@ class ValuesPlan:
     @property
     def folder(self) -> Path:
         """The folder where none is named."""
-        return default_folder(f"values-{self.model}-{self.list.name}", self.config())
+        return default_folder(f"values-{self.model}-{self.outcome_list.name}", self.config())
 
 
 def _number(text: str) -> int:

@@ -45,7 +45,7 @@ class ScaleFinding:
     @cached_property
     def names(self) -> list[str]:
         """Ids of the outcomes."""
-        return [o.id for o in self.found.plan.list.outcomes]
+        return [o.id for o in self.found.plan.outcome_list.outcomes]
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -141,7 +141,7 @@ class ScaleFinding:
             return []
         u = self.scale.u
         out: list[tuple[str, int, float, tuple[float, float] | None]] = []
-        for kind, places in self.found.plan.list.kinds.items():
+        for kind, places in self.found.plan.outcome_list.kinds.items():
             values = u[places].tolist()
             ends = mean_interval(values) if len(values) >= FEWEST_OF_A_KIND and np.ptp(values) > 1e-9 else None
             out.append((kind, len(values), float(np.mean(values)), ends))
@@ -153,7 +153,7 @@ class ScaleFinding:
         if self.reason:
             return None
         amounts: list[Amount | None] = [
-            None if o.amount is None else (o.unit, o.amount) for o in self.found.plan.list.outcomes
+            None if o.amount is None else (o.unit, o.amount) for o in self.found.plan.outcome_list.outcomes
         ]
         try:
             return slopes(self.pairs, amounts, self.names)

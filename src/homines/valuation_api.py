@@ -1,0 +1,74 @@
+"""The Python interface of valuations: `hm.values`, as the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from homines.core.options import with_options
+from homines.core.progress import QUIET
+from homines.inference.processes import quiet
+from homines.loaded import LOADING, Loaded, loading_of
+from homines.reports.console import Bars
+from homines.results import ValuesResult
+from homines.valuations.plan import ValuesPlan
+
+
+@with_options(ValuesPlan, without=("model", "outcomes", "kind", "labels", "ask", "budgets", *LOADING))
+def values(
+    model: str | Loaded,
+    outcomes: str | Path | None = None,
+    *,
+    kind: str | Sequence[str] = (),
+    pairs: str | int = "few",
+    labels: str | Sequence[str] = ("A,B", "X,Y"),
+    ask: str | Sequence[str] = "outcomes",
+    budgets: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> ValuesResult:
+    """Ask a model choices between outcomes in words, as `homines values` does.
+
+    outcomes   a file, CSV or JSON lines; None: 80 outcomes of this package, of five kinds
+    kind       kinds of outcomes to ask; none named: all
+    pairs      "few": three an outcome, chosen as answers come; "all"; or a number
+    ask        outcomes, budgets, lotteries, delays: one or several
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    out        run folder; None: one in runs/. What is answered there is not asked again
+    progress   bars on standard error
+    The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
+    model is loaded.
+    """
+    from homines.valuations.asking import value
+
+    loaded = model if isinstance(model, Loaded) else None
+    spec = loaded.spec if loaded else str(model)
+    plan = ValuesPlan(
+        model=spec,
+        outcomes=None if outcomes is None else Path(outcomes),
+        kind=several(kind),
+        pairs=str(pairs),
+        labels=several(labels),
+        ask=several(ask),
+        budgets=None if budgets is None else Path(budgets),
+        **loading_of([loaded] if loaded else []),
+        **options,
+    )
+    plan.check()
+    given = "" if outcomes is None else f", {str(outcomes)!r}"
+    command = f"homines.values({spec!r}{given}, pairs={plan.pairs!r})"
+    quiet()
+    with Bars() if progress else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        folder = plan.folder if out is None else Path(out)
+        models_of = {} if loaded is None else {spec: loaded.model}
+        found = value(plan, folder, loaded=models_of, command=command, follow=follow)
+    return ValuesResult(found, command)
+
+
+def several(words: str | Sequence[str]) -> tuple[str, ...]:
+    """One or several words, as a tuple."""
+    return (words,) if isinstance(words, str) else tuple(words)
