@@ -1,6 +1,6 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
-from homines.api import Frame, Frames, Game, Games, Loaded, Path, Policy, PopulationResult, Preference, RunResult, Sequence, Words
+from homines.api import Frame, Frames, Game, Games, Loaded, Path, Policy, PopulationResult, Preference, RunResult, Sequence, ValuesResult, Words
 from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
@@ -224,6 +224,32 @@ def population(
     options     fields of PopulationPlan (populations.plan): size, selection, precision, lapse, swap
     The page is `.report()`. Raises HominesError for an unknown agent, two that are one, and a game of another
     form, before a model is loaded.
+    """
+
+def values(
+    model: str | Loaded,
+    outcomes: str | Path | None = None,
+    *,
+    kind: str | Sequence[str] = (),
+    pairs: str | int = 'few',
+    labels: str | Sequence[str] = ('A,B', 'X,Y'),
+    ask: str | Sequence[str] = 'outcomes',
+    budgets: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    seed: int = 0,
+) -> ValuesResult:
+    """Ask a model choices between outcomes in words, as `homines values` does.
+
+    outcomes   a file, CSV or JSON lines; None: 80 outcomes of this package, of five kinds
+    kind       kinds of outcomes to ask; none named: all
+    pairs      "few": three an outcome, chosen as answers come; "all"; or a number
+    ask        outcomes, budgets, lotteries, delays: one or several
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    out        run folder; None: one in runs/. What is answered there is not asked again
+    progress   bars on standard error
+    The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
+    model is loaded.
     """
 
 altruist = _preferences_altruist

@@ -306,7 +306,9 @@ class ValuesResult:
 
         Raises HominesError for one that there is not.
         """
-        tables = {key: x for key, x in self._report.to_json().items() if isinstance(x, list) and key != "verdict"}
+        tables = {
+            key: x for key, x in self._report.to_json().items() if isinstance(x, list) and key != "verdict"
+        }
         one_of("table", name, tables)
         return Rows(tables[name])
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homines.core.options import with_options
+from homines.core.options import fields_among, option, with_options
 from homines.core.progress import QUIET
 from homines.inference.processes import quiet
 from homines.loaded import LOADING, Loaded, loading_of
@@ -16,7 +17,14 @@ from homines.results import ValuesResult
 from homines.valuations.plan import ValuesPlan
 
 
-@with_options(ValuesPlan, without=("model", "outcomes", "kind", "labels", "ask", "budgets", *LOADING))
+@dataclass(frozen=True, kw_only=True)
+class ValuingOptions:
+    """How a valuation is carried out from Python."""
+
+    progress: bool = option(True, "Bars on standard error.")
+
+
+@with_options(ValuesPlan, ValuingOptions, without=("model", "outcomes", "kind", "labels", "ask", *LOADING))
 def values(
     model: str | Loaded,
     outcomes: str | Path | None = None,
@@ -25,9 +33,7 @@ def values(
     pairs: str | int = "few",
     labels: str | Sequence[str] = ("A,B", "X,Y"),
     ask: str | Sequence[str] = "outcomes",
-    budgets: str | Path | None = None,
     out: str | Path | None = None,
-    progress: bool = True,
     **options: Any,
 ) -> ValuesResult:
     """Ask a model choices between outcomes in words, as `homines values` does.
@@ -36,9 +42,9 @@ def values(
     kind       kinds of outcomes to ask; none named: all
     pairs      "few": three an outcome, chosen as answers come; "all"; or a number
     ask        outcomes, budgets, lotteries, delays: one or several
-    budgets    a file of budgets; None: divisions between yourself and a stranger
     out        run folder; None: one in runs/. What is answered there is not asked again
-    progress   bars on standard error
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    progress   bars on standard error (default)
     The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
     model is loaded.
     """
@@ -53,15 +59,15 @@ def values(
         pairs=str(pairs),
         labels=several(labels),
         ask=several(ask),
-        budgets=None if budgets is None else Path(budgets),
         **loading_of([loaded] if loaded else []),
-        **options,
+        **{name: x for name, x in options.items() if name != "progress"},
     )
     plan.check()
     given = "" if outcomes is None else f", {str(outcomes)!r}"
     command = f"homines.values({spec!r}{given}, pairs={plan.pairs!r})"
     quiet()
-    with Bars() if progress else nullcontext() as bars:
+    shown = ValuingOptions(**fields_among(ValuingOptions, options)).progress
+    with Bars() if shown else nullcontext() as bars:
         follow = QUIET if bars is None else bars.follow()
         folder = plan.folder if out is None else Path(out)
         models_of = {} if loaded is None else {spec: loaded.model}

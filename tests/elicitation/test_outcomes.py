@@ -50,9 +50,14 @@ def test_a_file_is_read_in_both_forms(tmp_path: Path) -> None:
     assert [(o.id, o.text, o.kind, o.unit, o.amount) for o in one.outcomes] == [
         (o.id, o.text, o.kind, o.unit, o.amount) for o in two.outcomes
     ]
-    assert [o.id for o in read_outcomes(written(tmp_path, "text\nOne.\nTwo.\n")).outcomes] == ["line 2", "line 3"]
+    assert [o.id for o in read_outcomes(written(tmp_path, "text\nOne.\nTwo.\n")).outcomes] == [
+        "line 2",
+        "line 3",
+    ]
     thousands = 'a,x,euros,"1,000","You get 1,000 euros."\n'
-    assert read_outcomes(written(tmp_path, HEAD + thousands + GOOD.splitlines()[1])).outcomes[0].amount == 1000
+    assert (
+        read_outcomes(written(tmp_path, HEAD + thousands + GOOD.splitlines()[1])).outcomes[0].amount == 1000
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,10 @@ def test_built_in_budgets_lie_on_their_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("90,0,1,tea,bread\n90,1,1,tea,bread\n", "line 2: price 1 is 0; it must be above 0.*nothing reveals no preference"),
+        (
+            "90,0,1,tea,bread\n90,1,1,tea,bread\n",
+            "line 2: price 1 is 0; it must be above 0.*nothing reveals no preference",
+        ),
         ("90,1,-1,tea,bread\n", "price 2 is -1"),
         ("90,1,inf,tea,bread\n", "price 2 is inf"),
         ("0,1,1,tea,bread\n", "income is 0"),

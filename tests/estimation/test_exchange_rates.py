@@ -60,7 +60,8 @@ def test_intervals_over_outcomes_cover() -> None:
         u = utilities()
         u[:10] += 0.2 * rng.normal(size=10)  # an outcome is worth more or less than its number says
         r = told(u).rate("hours", 20.0, "euros")
-        assert r.low is not None and r.high is not None
+        assert r.low is not None
+        assert r.high is not None
         inside.append(r.low <= truth <= r.high)
     assert np.mean(inside) > 0.87  # .95 less three deviations of 60 trials
 
@@ -83,5 +84,6 @@ def test_two_numbers_are_no_unit() -> None:
     few: list[Amount | None] = [("euros", 1.0), ("euros", 2.0), ("euros", 2.0), *[None] * 10]
     assert slopes(pairs, few, NAMES) is None
     one = slopes(pairs, [*AMOUNTS[:5], *[None] * 8], NAMES)
-    assert one is not None and one.units == ("euros",)
+    assert one is not None
+    assert one.units == ("euros",)
     assert one.b == pytest.approx([EUROS[1]], abs=1e-6)

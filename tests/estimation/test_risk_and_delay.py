@@ -38,20 +38,33 @@ DELAYS = [
 def lottery_answers(r: float, g: float, form: Weighting, precision: float = 6.0) -> np.ndarray:
     out: list[float] = []
     for a, b in LOTTERIES:
-        v = [float(lottery_values(*np.array([[x.high], [x.low], [x.p]], float), r, g, form)[0]) for x in (a, b)]
+        v = [
+            float(lottery_values(*np.array([[x.high], [x.low], [x.p]], float), r, g, form)[0]) for x in (a, b)
+        ]
         span = float(crra(np.array(a.high), r) - crra(np.array(min(a.low, b.low)), r))
         out.append(float(expit(precision * (v[0] - v[1]) / span)))
     return np.array(out)
 
 
 def delay_answers(beta: float, delta: float, precision: float = 5.0) -> np.ndarray:
-    v = [[log_payment_values(np.array(x.amount), np.array(x.years), beta, delta) for x in pair] for pair in DELAYS]
+    v = [
+        [log_payment_values(np.array(x.amount), np.array(x.years), beta, delta) for x in pair]
+        for pair in DELAYS
+    ]
     return np.array([float(expit(precision * (a - b))) for a, b in v])
 
 
 @pytest.mark.parametrize(
     ("r", "g", "form"),
-    [(0.5, 1, "none"), (1.0, 1, "none"), (2.0, 1, "none"), (-0.5, 1, "none"), (0.4, 0.65, "tversky-kahneman"), (0.3, 0.6, "prelec"), (0.3, 1.4, "prelec")],
+    [
+        (0.5, 1, "none"),
+        (1.0, 1, "none"),
+        (2.0, 1, "none"),
+        (-0.5, 1, "none"),
+        (0.4, 0.65, "tversky-kahneman"),
+        (0.3, 0.6, "prelec"),
+        (0.3, 1.4, "prelec"),
+    ],
 )
 def test_risk_comes_back(r: float, g: float, form: Weighting) -> None:
     found = fit_lotteries(LOTTERIES, lottery_answers(r, g, form), form)
@@ -61,7 +74,9 @@ def test_risk_comes_back(r: float, g: float, form: Weighting) -> None:
         assert found.value("g") == pytest.approx(g, abs=1e-3)
     assert found.fit.misfit < 1e-7
     low, high = found.parameters[0].low, found.parameters[0].high
-    assert low is not None and high is not None and high - low < 0.01
+    assert low is not None
+    assert high is not None
+    assert high - low < 0.01
 
 
 @settings(max_examples=10)
@@ -79,7 +94,8 @@ def test_intervals_over_questions_cover() -> None:
     for _ in range(60):
         noisy = expit(logit(delay_answers(0.8, 0.9)) + 0.3 * rng.normal(size=len(DELAYS)))
         for p, true in zip(fit_delays(DELAYS, noisy).parameters, (0.8, 0.9), strict=False):
-            assert p.low is not None and p.high is not None
+            assert p.low is not None
+            assert p.high is not None
             inside.append(p.low <= true <= p.high)
     assert 0.88 < np.mean(inside) <= 1
 

@@ -20,7 +20,9 @@ from homines.estimation.utility_scale import Pairs, held_out, utility_scale
 NAMES = [f"o{k}" for k in range(40)]
 
 
-def pairs_of(u: np.ndarray, places: list[tuple[int, int]], link: Link = "logistic", noise: object = 0.0) -> Pairs:
+def pairs_of(
+    u: np.ndarray, places: list[tuple[int, int]], link: Link = "logistic", noise: object = 0.0
+) -> Pairs:
     i, j = np.array(places).T
     return Pairs(len(u), i, j, probability(link, u[i] - u[j] + np.asarray(noise)))
 
@@ -48,7 +50,8 @@ def test_names_and_sides_do_not_matter(seed: int) -> None:
     two = Pairs(6, i, j, np.where(turn, 1 - one.p, one.p))
     a, b = utility_scale(one, NAMES), utility_scale(two, NAMES)
     assert b.u[new] == pytest.approx(a.u, abs=1e-8)
-    assert a.covariance is not None and b.covariance is not None
+    assert a.covariance is not None
+    assert b.covariance is not None
     assert b.covariance[np.ix_(new, new)] == pytest.approx(a.covariance, abs=1e-8)
 
 
@@ -127,7 +130,8 @@ def test_misfit_of_pairs_outside_says_what_a_scale_is_worth() -> None:
     exact = held_out(pairs_of(u, places), NAMES, "logistic", 5, 0)
     noisy = held_out(pairs_of(u, places, noise=rng.normal(size=45)), NAMES, "logistic", 5, 0)
     none = Pairs(10, *np.array(places).T, rng.random(45))
-    assert exact is not None and noisy is not None
+    assert exact is not None
+    assert noisy is not None
     assert exact.misfit < 1e-9 < noisy.misfit
     assert exact.agreement == 1.0
     random = held_out(none, NAMES, "logistic", 5, 0)
@@ -184,6 +188,8 @@ def test_chosen_pairs_tell_more_than_random_ones() -> None:
             chosen += next_pairs(known, [p for p in others if p not in chosen], 6)
             known = pairs_of(u, [*first, *chosen])
         drawn = [others[k] for k in rng.choice(len(others), 24, replace=False)]
-        left_over.append([np.linalg.slogdet(posterior(pairs_of(u, [*first, *x]))[1])[1] for x in (chosen, drawn)])
+        left_over.append(
+            [np.linalg.slogdet(posterior(pairs_of(u, [*first, *x]))[1])[1] for x in (chosen, drawn)]
+        )
     ours, theirs = np.mean(left_over, axis=0)
     assert ours < theirs - 1  # nats of entropy, twice

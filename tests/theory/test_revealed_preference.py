@@ -113,6 +113,8 @@ def test_violations_name_their_pairs() -> None:
         ([], [], r"must both be \[time, good\]"),
     ],
 )
-def test_what_reveals_nothing_is_refused(prices: list[list[float]], bundles: list[list[float]], match: str) -> None:
+def test_what_reveals_nothing_is_refused(
+    prices: list[list[float]], bundles: list[list[float]], match: str
+) -> None:
     with pytest.raises(HominesError, match=match):
         Purchases(np.array(prices, float), np.array(bundles, float))

@@ -65,5 +65,10 @@ def test_names_do_not_matter_and_counts_nest(seed: int) -> None:
     p = upper + np.tril(1 - upper.T, -1)
     order = rng.permutation(6)
     one, two = transitivity(p), transitivity(p[np.ix_(order, order)])
-    assert (one.triples, one.weak, one.moderate, one.strong) == (two.triples, two.weak, two.moderate, two.strong)
+    assert (one.triples, one.weak, one.moderate, one.strong) == (
+        two.triples,
+        two.weak,
+        two.moderate,
+        two.strong,
+    )
     assert one.weak <= one.moderate <= one.strong <= one.triples

@@ -3,7 +3,8 @@
 The built-in budgets divide tokens between euros for you and euros for a stranger (the design of Andreoni &
 Miller 2002, with incomes and prices of ours). Files of a user are CSV or JSON lines with the columns
 
-    income   in tokens; price_1, price_2: of one of each good, in tokens; good_1, good_2: the same in every line
+    income   in tokens; price_1, price_2: of one of each good, in tokens; good_1, good_2: the same in every
+    line
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def read_budgets(path: Path | None) -> BudgetList:
 def _budget(row: Row, line: int) -> Budget:
     goods = [check_text(name, first_of(row, (name,), name)) for name in ("good 1", "good 2")]
     if long := next((g for g in goods if len(g) > LONGEST_NAME), ""):
-        raise BenchmarkError(f"the good {abbreviate(long)} has {len(long)} characters; at most {LONGEST_NAME}")
+        raise BenchmarkError(
+            f"the good {abbreviate(long)} has {len(long)} characters; at most {LONGEST_NAME}"
+        )
     if goods[0] == goods[1]:
         raise BenchmarkError(f"both goods are {abbreviate(goods[0])}; name two")
     income, *prices = (_number(row, name) for name in ("income", "price 1", "price 2"))
@@ -116,7 +119,9 @@ def _number(row: Row, name: str) -> float:
         raise BenchmarkError(f"{name} {abbreviate(written)} is no number; write digits, as 0.5") from failure
     if not math.isfinite(value) or not 0 < value <= MOST_TOKENS:
         why = "what costs nothing reveals no preference" if name != "income" else "nothing can be bought"
-        raise BenchmarkError(f"{name} is {written}; it must be above 0 and at most {MOST_TOKENS:g}: else {why}")
+        raise BenchmarkError(
+            f"{name} is {written}; it must be above 0 and at most {MOST_TOKENS:g}: else {why}"
+        )
     return value
 
 
@@ -125,15 +130,19 @@ def _whole(path: Path, budgets: Sequence[Budget]) -> tuple[Budget, ...]:
     for b in budgets:
         if b.goods != budgets[0].goods:
             raise BenchmarkError(
-                f"{path} line {b.line}: its goods are not those of line {budgets[0].line}; choices between other "
+                f"{path} line {b.line}: its goods are not those of line {budgets[0].line}; choices "
+                "between other "
                 "goods are compared in a file of their own"
             )
         relative = (b.income / b.prices[0], b.income / b.prices[1])
         if (first := known.setdefault(relative, b.line)) != b.line:
-            raise BenchmarkError(f"{path} line {b.line}: the budget of line {first} again; drop one of the two")
+            raise BenchmarkError(
+                f"{path} line {b.line}: the budget of line {first} again; drop one of the two"
+            )
         if len(set(b.options)) < len(b.options):
             raise BenchmarkError(
-                f"{path} line {b.line}: two points of its line are the same in two decimals; give a larger income"
+                f"{path} line {b.line}: two points of its line are the same in two decimals; give a "
+                "larger income"
             )
     if not FEWEST <= len(budgets) <= MOST_BUDGETS:
         raise BenchmarkError(f"{path} holds {len(budgets)} budgets; give {FEWEST} to {MOST_BUDGETS}")

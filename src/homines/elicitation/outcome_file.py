@@ -86,7 +86,9 @@ class OutcomeList:
         where fewer than two outcomes are left."""
         for kind in kinds:
             if not self.kinds:
-                raise BenchmarkError(f"{self.file} tells no kinds; leave out --kind {kind}, or add a column kind")
+                raise BenchmarkError(
+                    f"{self.file} tells no kinds; leave out --kind {kind}, or add a column kind"
+                )
             one_of("kind of outcome", kind, self.kinds)
         if not kinds:
             return self
@@ -96,7 +98,12 @@ class OutcomeList:
 def built_in() -> OutcomeList:
     """The list of this package: 16 outcomes of each of five kinds."""
     text = files("homines.elicitation").joinpath(TABLE).read_text(encoding="utf-8")
-    return OutcomeList(BUILT_IN, TABLE, digest(text), _whole(Path(TABLE), read_items(Path(TABLE), table_rows(text), read_outcome)))
+    return OutcomeList(
+        BUILT_IN,
+        TABLE,
+        digest(text),
+        _whole(Path(TABLE), read_items(Path(TABLE), table_rows(text), read_outcome)),
+    )
 
 
 def read_outcomes(path: Path | None) -> OutcomeList:
@@ -149,37 +156,47 @@ def _amount(value: object, text: str) -> float:
             "logarithm; say a loss in the unit, as 'hours lost'"
         )
     if amount not in [float(x.replace(",", "")) for x in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]:
-        raise BenchmarkError(f"amount {written} is no number in the text {abbreviate(text)}; mend one of the two")
+        raise BenchmarkError(
+            f"amount {written} is no number in the text {abbreviate(text)}; mend one of the two"
+        )
     return amount
 
 
 def _whole(path: Path, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """The outcomes, where each has its own id and text, and all or none a kind."""
-    tell: list[tuple[str, Callable[[Outcome], str]]] = [("id", lambda o: o.id), ("text", lambda o: same_text(o.text))]
+    tell: list[tuple[str, Callable[[Outcome], str]]] = [
+        ("id", lambda o: o.id),
+        ("text", lambda o: same_text(o.text)),
+    ]
     for what, key in tell:
         known: dict[str, int] = {}
         for o in outcomes:
             if (first := known.setdefault(key(o), o.line)) != o.line:
                 shown = abbreviate(o.id if what == "id" else o.text)
                 raise BenchmarkError(
-                    f"{path} line {o.line}: the {what} {shown} is that of line {first}; two outcomes that are one "
+                    f"{path} line {o.line}: the {what} {shown} is that of line {first}; two outcomes "
+                    "that are one "
                     f"cannot be chosen between: give each its own {what}, or drop the line"
                 )
     bare = [o for o in outcomes if not o.kind]
     if bare and len(bare) < len(outcomes):
-        raise BenchmarkError(f"{path} line {bare[0].line}: no kind, and others have one; give it to all, or to none")
+        raise BenchmarkError(
+            f"{path} line {bare[0].line}: no kind, and others have one; give it to all, or to none"
+        )
     return _enough(str(path), outcomes)
 
 
 def _enough(file: str, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     if len(outcomes) < 2:
         raise BenchmarkError(
-            f"{file} holds {len(outcomes)} outcome of those that are wanted, which has nothing to be chosen over; "
+            f"{file} holds {len(outcomes)} outcome of those that are wanted, which has nothing to be "
+            "chosen over; "
             "give two or more"
         )
     if len(outcomes) > MOST_OUTCOMES:
         raise BenchmarkError(
-            f"{file} holds {len(outcomes):,} outcomes; at most {MOST_OUTCOMES} are asked, divide the file, or name "
+            f"{file} holds {len(outcomes):,} outcomes; at most {MOST_OUTCOMES} are asked, divide the "
+            "file, or name "
             "kinds by --kind"
         )
     return tuple(outcomes)

@@ -1,4 +1,5 @@
-"""Choices between texts as questions: two outcomes, or the points of a menu, in two orders and several letters.
+"""Choices between texts as questions: two outcomes, or the points of a menu, in two orders and several
+letters.
 
     "Exactly one of these two will happen. Which do you choose?"   A. ...   B. ...
 
@@ -30,7 +31,9 @@ def letter_pairs(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         if len(pair) != 2 or pair[0] == pair[1] or not all(pair):
             raise HominesError(f"labels {text!r} must be two words, as A,B: a choice here has two options")
         if sum(set(pair) == set(other) for other in pairs) > 1:
-            raise HominesError(f"labels {text!r} are there twice; name each pair once (both orders are asked)")
+            raise HominesError(
+                f"labels {text!r} are there twice; name each pair once (both orders are asked)"
+            )
     if not pairs:
         raise HominesError("no labels are given; name a pair, as A,B")
     return tuple(pairs)
@@ -82,5 +85,3 @@ def average(records: Sequence[Record], asked: int) -> np.ndarray | None:
         return None
     by_frame = [average_by_decision(group)[0][1].p for group in group_by(records, "frame").values()]
     return np.mean(by_frame, axis=0)
-
-

@@ -27,7 +27,7 @@ ARRIVED = 1e-18
 FLAT = 1e-9
 """An eigenvalue of the scaled information under which a direction is flat."""
 FARTHEST = 30.0
-"""A difference of utilities at which a choice is certain: who climbs beyond it has choices that are separated."""
+"""A difference of utilities at which a choice is certain: beyond it choices are separated."""
 
 
 class Separated(NotIdentified):
@@ -160,8 +160,8 @@ def flat_line(x: Array, names: Sequence[str] = ()) -> str | None:
 def jackknife(estimate: Callable[[np.ndarray], Array], group: np.ndarray) -> tuple[Array, int]:
     """(covariance, groups) of an estimate by leaving out one group of choices at a time.
 
-    (G - 1) / G sum_c (theta_-c - mean) (theta_-c - mean)'. Of pairs of outcomes, where a group is all pairs of
-    one outcome and each pair is in two, it is on average too wide, not too narrow (Efron & Stein 1981).
+    (G - 1) / G sum_c (theta_-c - mean) (theta_-c - mean)'. Of pairs of outcomes, where a group is all pairs
+    of one outcome and each pair is in two, it is on average too wide, not too narrow (Efron & Stein 1981).
 
     estimate   parameters from the choices that a mask keeps; group: bool [group, choice], the choices of each
     """

@@ -1,4 +1,4 @@
-"""Exchange rates between goods: how many units of one are worth some units of another, on a scale of outcomes.
+"""Exchange rates: how many units of one good are worth some units of another, on a scale of outcomes.
 
 Outcomes that hold a number N of a unit s have u = a_s + b_s ln N; every other outcome keeps a utility of its
 own. All are estimated from the same pairs as the scale (binary_response.py). N units of s are worth

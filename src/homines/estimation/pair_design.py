@@ -3,7 +3,8 @@
 The posterior of a Bradley-Terry scale is taken as normal around its mode, with a normal prior of deviation
 PRIOR; an answer to pair (i, j) lowers its entropy by about
 
-    gain(i, j) = 1/2 ln(1 + w v),   v = Var(u_i - u_j),   w = F(z) (1 - F(z)), z = E(u_i - u_j) / sqrt(1 + pi v / 8)
+    gain(i, j) = 1/2 ln(1 + w v)      v = Var(u_i - u_j),   w = F(z) (1 - F(z))
+                                      z = E(u_i - u_j) / sqrt(1 + pi v / 8)
 
 (D-optimal; MacKay 1992, "Information-based objective functions"; the probit approximation of F's mean).
 """
@@ -31,8 +32,8 @@ def all_pairs(n: int) -> list[Places]:
 
 
 def connected_design(n: int, rounds: int, rng: np.random.Generator) -> list[Places]:
-    """Circles through all outcomes in random orders, each pair once: connected, and every outcome in two pairs
-    a round, so that no pair alone connects two parts."""
+    """Circles through all outcomes in random orders, each pair once: connected, and every outcome in two
+    pairs a round, so that no pair alone connects two parts."""
     out: dict[Places, None] = {}
     for _ in range(rounds):
         circle = rng.permutation(n).tolist()
@@ -43,7 +44,7 @@ def connected_design(n: int, rounds: int, rng: np.random.Generator) -> list[Plac
 
 
 def posterior(pairs: Pairs, prior: float = PRIOR) -> tuple[Array, Array]:
-    """(mode [outcome], covariance [outcome, outcome]) of the utilities; the prior bounds what is separated."""
+    """(mode [outcome], covariance [outcome, outcome]) of the utilities; a prior bounds separated ones."""
     x, u = pairs.columns, np.zeros(pairs.outcomes)
     ridge = np.eye(pairs.outcomes) / prior**2
     information = ridge

@@ -6,11 +6,12 @@ rest is `maximise` of binary_response.py.
 
 Delays: P(a over b) = F(precision (ln V_a - ln V_b)): linear in precision x (1, ln beta, ln delta), so one
 climb ends at the maximum. Utility is taken as linear in money: were it x^(1 - r), what is found would be
-beta^(1 / (1 - r)) and delta^(1 / (1 - r)), and choices between payments alone cannot tell (Andersen et al. 2008).
+beta^(1 / (1 - r)) and delta^(1 / (1 - r)), and choices between payments alone cannot tell (Andersen et al.
+2008).
 
-An interval is Student's over questions (jackknife): of other questions like these, to the same agent. There is
-none for a parameter that the questions do not identify: its estimate at an end of its range, choices that are
-certain, or a direction in which the likelihood is flat.
+An interval is Student's over questions (jackknife): of other questions like these, to the same agent. There
+is none for a parameter that the questions do not identify: its estimate at an end of its range, choices that
+are certain, or a direction in which the likelihood is flat.
 """
 
 from __future__ import annotations
@@ -62,9 +63,7 @@ class MoneyFit:
         return next(p.value for p in self.parameters if p.name == name)
 
 
-def fit_lotteries(
-    pairs: Sequence[tuple[Lottery, Lottery]], p: Array, form: Weighting = "none"
-) -> MoneyFit:
+def fit_lotteries(pairs: Sequence[tuple[Lottery, Lottery]], p: Array, form: Weighting = "none") -> MoneyFit:
     """r, the weighting's g where there is one, and precision. p: P(first) [question].
 
     Raises HominesError for fewer than FEWEST questions, NotIdentified where nothing can be told.
@@ -93,9 +92,7 @@ def fit_lotteries(
     return _told(title, names, whole, q, p, lambda kept: estimate(kept, whole))
 
 
-def _climb(
-    column: Callable[[Array], Array], p: Array, searched: Sequence[str], start: Array | None
-) -> Array:
+def _climb(column: Callable[[Array], Array], p: Array, searched: Sequence[str], start: Array | None) -> Array:
     """(searched..., precision) at the highest likelihood; from several starts where none is given."""
     from scipy.optimize import minimize
     from scipy.special import log_expit
@@ -106,8 +103,12 @@ def _climb(
         z = theta[-1] * column(theta[:-1])
         return -float((p * log_expit(z) + (1 - p) * log_expit(-z)).sum())
 
-    starts = [start] if start is not None else [np.array([r, *[0.8] * (len(searched) - 1), 5.0]) for r in (0.0, 0.8, 2.0)]
-    tries = [minimize(fall, x0, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9}) for x0 in starts]
+    starts = [np.array([r, *[0.8] * (len(searched) - 1), 5.0]) for r in (0.0, 0.8, 2.0)]
+    starts = starts if start is None else [start]
+    tries = [
+        minimize(fall, x0, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
+        for x0 in starts
+    ]
     return np.asarray(min(tries, key=lambda t: float(t.fun)).x, float)
 
 
@@ -163,10 +164,13 @@ def _told(
     spread = np.sqrt(np.maximum(q(whole) * (1 - q(whole)), 1e-12))[:, None]
     size = np.linalg.norm(slopes / spread, axis=0)
     reason = ""
-    if (size <= 0).any() or np.linalg.eigvalsh((slopes / spread / size).T @ (slopes / spread / size))[0] < FLAT:
+    scaled = slopes / spread / np.maximum(size, 1e-300)
+    if (size <= 0).any() or np.linalg.eigvalsh(scaled.T @ scaled)[0] < FLAT:
         reason = "the likelihood is flat in some direction"
     ends = {name: RANGES[name] for name in names if name in RANGES}
-    at_end = [n for n, (low, high) in ends.items() if not low + 1e-3 < whole[list(names).index(n)] < high - 1e-3]
+    at_end = [
+        n for n, (low, high) in ends.items() if not low + 1e-3 < whole[list(names).index(n)] < high - 1e-3
+    ]
     covariance = None
     if not reason and not at_end:
         try:
@@ -177,7 +181,9 @@ def _told(
     for k, name in enumerate(names):
         why = f"{name} is at the end of the range that is searched" if name in at_end else reason
         if covariance is None or not np.isfinite(covariance[k, k]):
-            out.append(Parameter(name, float(whole[k]), None, None, why or f"{', '.join(at_end)} is not identified"))
+            out.append(
+                Parameter(name, float(whole[k]), None, None, why or f"{', '.join(at_end)} is not identified")
+            )
             continue
         half = _critical(len(p) - len(names)) * float(np.sqrt(covariance[k, k]))
         out.append(Parameter(name, float(whole[k]), float(whole[k]) - half, float(whole[k]) + half))

@@ -85,7 +85,10 @@ class Pairs:
         j = np.append(self.j[wins], self.i[loses])
         found = _components(self.outcomes, i, j, strong=True)
         of = {k: c for c, members in enumerate(found) for k in members}
-        below = [{of[int(b)] for a, b in zip(i, j, strict=True) if of[int(a)] == c} - {c} for c in range(len(found))]
+        below = [
+            {of[int(b)] for a, b in zip(i, j, strict=True) if of[int(a)] == c} - {c}
+            for c in range(len(found))
+        ]
         order: list[int] = []
         while len(order) < len(found):  # whoever loses to none that is left
             left = [c for c in range(len(found)) if c not in order]
@@ -151,7 +154,7 @@ class Fit:
     """How well fitted probabilities q tell those that were read, p.
 
     misfit      mean KL(p || q), nats a pair; explained: of the way from even odds to p (1: all of it)
-    agreement   share of pairs whose likelier outcome is the same, of those that are not even; None without any
+    agreement   share of pairs whose likelier outcome is the same, of those that are not even; else None
     error       root mean square of p - q
     """
 
@@ -188,8 +191,8 @@ def check_scale(pairs: Pairs, names: Sequence[str]) -> None:
     parts = pairs.parts()
     if len(parts) > 1:
         raise FlatLikelihood(
-            f"no pair that was answered connects {names[parts[1][0]]} with {names[parts[0][0]]} ({len(parts)} "
-            "parts): their utilities have no common scale; ask more pairs"
+            f"no pair that was answered connects {names[parts[1][0]]} with {names[parts[0][0]]} "
+            f"({len(parts)} parts): their utilities have no common scale; ask more pairs"
         )
     classes = pairs.classes()
     if len(classes) > 1:

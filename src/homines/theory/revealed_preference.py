@@ -39,7 +39,8 @@ class Purchases:
             object.__setattr__(self, name, frozen(getattr(self, name)))
         if self.prices.ndim != 2 or self.prices.shape != self.bundles.shape or not self.prices.size:
             raise HominesError(
-                f"prices {self.prices.shape} and bundles {self.bundles.shape} must both be [time, good]; give "
+                f"prices {self.prices.shape} and bundles {self.bundles.shape} must both be [time, "
+                "good]; give "
                 "a price and an amount of every good at every time"
             )
         check_prices(self.prices)

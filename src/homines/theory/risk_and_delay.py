@@ -1,10 +1,10 @@
 """Values of lotteries and of payments at a later time.
 
-    u(x) = (x^(1 - r) - 1) / (1 - r), ln x at r = 1      constant relative risk aversion, x > 0 (Pratt 1964)
-    V    = w(p) u(high) + (1 - w(p)) u(low)              rank-dependent, high >= low (Quiggin 1982)
-    w(p) = p^g / (p^g + (1 - p)^g)^(1 / g)               tversky-kahneman (1992)
-    w(p) = exp(-(-ln p)^g)                               prelec (1998)
-    V    = x at once, x beta delta^t after t years       quasi-hyperbolic (Phelps & Pollak 1968; Laibson 1997)
+u(x) = (x^(1 - r) - 1) / (1 - r), ln x at r = 1      constant relative risk aversion, x > 0 (Pratt 1964)
+V    = w(p) u(high) + (1 - w(p)) u(low)              rank-dependent, high >= low (Quiggin 1982)
+w(p) = p^g / (p^g + (1 - p)^g)^(1 / g)               tversky-kahneman (1992)
+w(p) = exp(-(-ln p)^g)                               prelec (1998)
+V    = x at once, x beta delta^t after t years       quasi-hyperbolic (Phelps & Pollak 1968; Laibson 1997)
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Lottery:
             if x == 0:
                 raise HominesError("an amount of a lottery is 0; give one above 0, as 1")
         if self.low > self.high:
-            raise HominesError(f"low {self.low:g} is above high {self.high:g}; exchange them, and p with 1 - p")
+            raise HominesError(
+                f"low {self.low:g} is above high {self.high:g}; exchange them, and p with 1 - p"
+            )
 
 
 @dataclass(frozen=True)

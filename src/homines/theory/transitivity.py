@@ -6,8 +6,8 @@ For P(i, j) >= 1/2 and P(j, k) >= 1/2:
     moderate   P(i, k) >= min(P(i, j), P(j, k))
     strong     P(i, k) >= max(P(i, j), P(j, k)); every scale u with P(i, j) = F(u_i - u_j) has it
 
-A triple breaks weak transitivity if and only if its majorities form a circle. Block & Marschak (1960); Tversky
-(1969), "Intransitivity of preferences", Psychological Review 76.
+A triple breaks weak transitivity if and only if its majorities form a circle. Block & Marschak (1960);
+Tversky (1969), "Intransitivity of preferences", Psychological Review 76.
 """
 
 from __future__ import annotations

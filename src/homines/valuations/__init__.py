@@ -1,1 +1,1 @@
-"""Valuations: what a model would rather have happen, on one scale where there is one, and what its budgets say."""
+"""Valuations: what a model would rather have happen, whether one scale tells it, what its budgets say."""

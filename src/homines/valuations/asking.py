@@ -113,7 +113,10 @@ def questions_like(plan: ValuesPlan, model: Model) -> list[Question]:
     """As many questions as a plan asks; which pairs they are of is not known before the answers."""
     few = all_pairs(len(plan.outcome_list.outcomes))[: plan.number_of_pairs] if "outcomes" in plan.ask else []
     asked = pair_questions(model, "outcomes", [text_pair(plan, at) for at in few], plan.letters)
-    return [*asked, *(q for part in plan.ask if part != "outcomes" for q in other_questions(plan, model, part))]
+    return [
+        *asked,
+        *(q for part in plan.ask if part != "outcomes" for q in other_questions(plan, model, part)),
+    ]
 
 
 def value(
@@ -211,7 +214,5 @@ def designs(
 
 def few_of_all(plan: ValuesPlan, records: Sequence[Record]) -> list[Places]:
     """The pairs that a plan with few pairs would make its scale of, found from the answers to all."""
-    chosen: list[Places] = []
-    for chosen, _ in designs(replace(plan, pairs="few"), lambda: records):
-        continue
+    *_, (chosen, _) = designs(replace(plan, pairs="few"), lambda: records)
     return chosen

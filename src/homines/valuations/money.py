@@ -130,7 +130,14 @@ def money_findings(found: Valuation) -> list[MoneyFinding]:
         kept = [x for x, read in zip(pairs, p, strict=True) if np.isfinite(read)]
         for form in WEIGHTINGS:
             name = "CRRA" if form == "none" else f"CRRA, weights of {form}"
-            out.append(_tried("lotteries", name, len(kept), lambda form=form: fit_lotteries(kept, p[np.isfinite(p)], form)))
+            out.append(
+                _tried(
+                    "lotteries",
+                    name,
+                    len(kept),
+                    lambda form=form: fit_lotteries(kept, p[np.isfinite(p)], form),
+                )
+            )
     if "delays" in found.plan.ask:
         delays = payment_pairs()
         p = found.probabilities("delays", [payment_texts(x) for x in delays])
@@ -142,7 +149,9 @@ def money_findings(found: Valuation) -> list[MoneyFinding]:
 
 def _tried(part: str, family: str, questions: int, fit: Callable[[], MoneyFit]) -> MoneyFinding:
     if questions < FEWEST:
-        return MoneyFinding(part, family, None, f"{questions} questions have a legal answer; {FEWEST} are needed")
+        return MoneyFinding(
+            part, family, None, f"{questions} questions have a legal answer; {FEWEST} are needed"
+        )
     try:
         return MoneyFinding(part, family, fit())
     except NotIdentified as why:

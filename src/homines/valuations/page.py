@@ -1,4 +1,4 @@
-"""The page of a valuation: verdict first, then the scale, its fit, exchange rates, budgets, risk, patience."""
+"""The page of a valuation: verdict, the scale and its fit, exchange rates, budgets, risk, patience."""
 
 from __future__ import annotations
 
@@ -95,16 +95,24 @@ def sections(report: ValuesReport) -> list[Section]:
         out += _scale(report.scale)
     if report.budgets is not None and (rows := budget_rows(report.budgets)):
         text = (
-            "GARP holds where one utility that rises in both goods can explain all choices (Afriat). The critical "
-            "cost efficiency index (CCEI) is the share of every income that must be left out for it to hold: 1 "
-            "where nothing must. Below it the same of draws from the exact probabilities, and of a chooser to whom "
-            "every point is equally likely: where that one does well, the budgets tell little.",
-            "Ten points stand for a budget's line, so that a chooser with one utility may fall a little short of 1.",
+            "GARP holds where one utility that rises in both goods can explain all choices (Afriat). The "
+            "critical cost efficiency index (CCEI) is the largest share of every income by which choices "
+            "can be compared without a breach: 1 where none must be given up. Below it the same of draws "
+            "from the exact probabilities, and of a chooser to whom every point is equally likely: where "
+            "that one does well, the budgets tell little.",
+            "Ten points stand for a budget's line, so that a chooser with one utility may fall a "
+            "little short of 1.",
         )
-        out.append(Section("efficiency", "Is one utility behind its budgets?", text, efficiency_rows(report.budgets)))
+        out.append(
+            Section("efficiency", "Is one utility behind its budgets?", text, efficiency_rows(report.budgets))
+        )
         out.append(Section("budgets", "What it buys", (), rows, note=WEAK))
     if report.money:
-        text = ("Probabilities of choices between a lottery and a sure amount, and between a sooner and a later payment.", OF_MONEY)
+        text = (
+            "Probabilities of choices between a lottery and a sure amount, and between a sooner and "
+            "a later payment.",
+            OF_MONEY,
+        )
         out.append(Section("money", "Risk and patience", text, money_rows(report.money)))
     return [*out, _asked(report.found)]
 
@@ -130,12 +138,14 @@ def _scale(f: ScaleFinding) -> list[Section]:
         caption += "" if len(drawn) == len(rows) else f": the {half} most and the {half} least valued"
         about = "A difference of two utilities is the log-odds of a choice between the two; their mean is 0."
         note = f"Chosen: mean probability over the outcomes that it was asked beside. {WEAK}"
-        out.append(Section("scale", "The scale", (about, OF_UTILITIES), rows, charts.intervals(marks, caption), note))
+        out.append(
+            Section("scale", "The scale", (about, OF_UTILITIES), rows, charts.intervals(marks, caption), note)
+        )
         if kinds := kind_rows(f):
             out.append(Section("kinds", "By kind", (OF_KINDS,), kinds, note=WEAK))
         text = (
-            "Explained: how far the scale gets from even odds to the probabilities that were read. What counts is "
-            "the fit to pairs outside it.",
+            "Explained: how far the scale gets from even odds to the probabilities that were read. What "
+            "counts is the fit to pairs outside it.",
         )
         out.append(Section("fit", "Does one scale tell the pairs?", text, fit_rows(f)))
     elif f.pairs.outcomes and len(f.pairs) and len(f.pairs.parts()) == 1:
@@ -145,14 +155,22 @@ def _scale(f: ScaleFinding) -> list[Section]:
             out.append(Section("classes", "An order in place of a scale", text, ranked))
     if rows := transitivity_rows(f):
         text = (
-            "Of triples of which all three pairs were asked, without an even pair. Every scale of this form has "
-            "strong transitivity; by coins a quarter of the triples go in a circle.",
+            "Of triples of which all three pairs were asked, without an even pair. Every scale of this "
+            "form has strong transitivity; by coins a quarter of the triples go in a circle.",
         )
         out.append(Section("transitivity", "Do choices go in circles?", text, rows, note=_circle(f)))
     if slopes := slope_rows(f):
         text = ("Utility by the natural logarithm of the number in an outcome, by unit.", OF_RATES)
         out.append(Section("slopes", "Is more worth more?", text, slopes, note=WEAK))
-        out.append(Section("rates", "Exchange rates", ("What the middle number of one unit is worth in another.",), rate_rows(f), note=WEAK))
+        out.append(
+            Section(
+                "rates",
+                "Exchange rates",
+                ("What the middle number of one unit is worth in another.",),
+                rate_rows(f),
+                note=WEAK,
+            )
+        )
     return out
 
 
@@ -166,12 +184,22 @@ def _circle(f: ScaleFinding) -> str:
 def _asked(found: Valuation) -> Section:
     """What was asked: a question of each part verbatim, and what has no answer."""
     plan, model = found.plan, Mock(uniform)
-    told = [f"{count(len(found.records), 'question')} in two orders, options named {' and '.join(', '.join(x) for x in plan.letters)}."]
+    told = [
+        f"{count(len(found.records), 'question')} in two orders, options named "
+        f"{' and '.join(', '.join(x) for x in plan.letters)}."
+    ]
     if "outcomes" in plan.ask:
-        told[0] += f" {count(len(plan.outcome_list.outcomes), 'outcome')} of {plan.outcome_list.file}: {len(found.scale)} pairs for the scale"
+        told[0] += (
+            f" {count(len(plan.outcome_list.outcomes), 'outcome')} of {plan.outcome_list.file}: "
+            f"{len(found.scale)} pairs for the scale"
+        )
         told[0] += f", {len(found.check)} drawn at random to check it." if found.check else "."
         lacking = len(found.scale) + len(found.check) - len(found.pairs([*found.scale, *found.check]))
-        told += [f"{count(lacking, 'pair')} without a legal answer in every order and label left out."] if lacking else []
+        told += (
+            [f"{count(lacking, 'pair')} without a legal answer in every order and label left out."]
+            if lacking
+            else []
+        )
     if found.failed:
         told.append(f"{count(found.failed, 'question')} failed; the same command asks them again.")
     for part in plan.ask:
@@ -188,7 +216,11 @@ def write_values(report: ValuesReport, command: str = "") -> Path:
     """Write the page of a valuation into its folder, with charts and tables; the page's path."""
     found = report.found
     facts: dict[str, Any] = {
-        "settings": {**found.plan.config(), "pairs": str(found.plan.pairs), "ask": [*map(str, found.plan.ask)]},
+        "settings": {
+            **found.plan.config(),
+            "pairs": str(found.plan.pairs),
+            "ask": [*map(str, found.plan.ask)],
+        },
         "provenance": found.run.provenance,
     }
     return write(
@@ -207,11 +239,23 @@ def brief(report: ValuesReport) -> dict[str, list[dict[str, str]]]:
     out: dict[str, list[dict[str, str]]] = {}
     if report.scale is not None:
         out["utility, most valued first"] = [
-            {"outcome": r["outcome"], "kind": r["kind"], "utility": number(r["utility"]), "lower": number(r["lower"]), "upper": number(r["upper"])}
+            {
+                "outcome": r["outcome"],
+                "kind": r["kind"],
+                "utility": number(r["utility"]),
+                "lower": number(r["lower"]),
+                "upper": number(r["upper"]),
+            }
             for r in outcome_rows(report.scale)
         ]
         out["worth"] = [
-            {"of": r["worth of"], "in": r["in"], "rate": number(r["rate"]), "lower": number(r["lower"]), "upper": number(r["upper"])}
+            {
+                "of": r["worth of"],
+                "in": r["in"],
+                "rate": number(r["rate"]),
+                "lower": number(r["lower"]),
+                "upper": number(r["upper"]),
+            }
             for r in rate_rows(report.scale)
             if r["rate"] is not None
         ]

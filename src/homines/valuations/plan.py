@@ -26,7 +26,8 @@ PARTS: tuple[Part, ...] = get_args(Part)
 FEW_A_OUTCOME = 3
 """Pairs an outcome where few are asked."""
 LEAST_A_OUTCOME = 2
-"""Pairs an outcome that a number must give: one circle for the scale, the rest for its intervals and check."""
+"""Pairs an outcome that a number must give: one circle for the scale, the rest for its intervals and
+check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,9 @@ class ValuesPlan:
     model: str = required(MODEL, "model")
     outcomes: Path | None = option(None, "File of outcomes, CSV or JSON lines; default: the built-in list.")
     kind: tuple[str, ...] = option((), "Kind of outcomes to ask; repeat for several; default: all.")
-    pairs: str = option("few", "How many pairs: few (three an outcome, chosen as answers come), all, or a number.")
+    pairs: str = option(
+        "few", "How many pairs: few (three an outcome, chosen as answers come), all, or a number."
+    )
     labels: tuple[str, ...] = option(("A,B", "X,Y"), "Labels of the two options, as A,B; repeat for several.")
     ask: tuple[str, ...] = option(("outcomes",), f"What to ask: {', '.join(PARTS)}; repeat for several.")
     budgets: Path | None = option(None, "File of budgets, CSV or JSON lines; default: the built-in ones.")
@@ -57,12 +60,12 @@ class ValuesPlan:
     @cached_property
     def outcome_list(self) -> OutcomeList:
         """The outcomes. Raises HominesError, which names the line, where the file holds none."""
-        return read_outcomes(self.outcomes).of_kinds(self.kind)
+        return read_outcomes(None if self.outcomes is None else Path(self.outcomes)).of_kinds(self.kind)
 
     @cached_property
     def budget_list(self) -> BudgetList:
         """The budgets. Raises HominesError, which names the line, where the file holds none."""
-        return read_budgets(self.budgets)
+        return read_budgets(None if self.budgets is None else Path(self.budgets))
 
     @property
     def letters(self) -> tuple[tuple[str, ...], ...]:

@@ -143,7 +143,9 @@ class ScaleFinding:
         out: list[tuple[str, int, float, tuple[float, float] | None]] = []
         for kind, places in self.found.plan.outcome_list.kinds.items():
             values = u[places].tolist()
-            ends = mean_interval(values) if len(values) >= FEWEST_OF_A_KIND and np.ptp(values) > 1e-9 else None
+            ends = (
+                mean_interval(values) if len(values) >= FEWEST_OF_A_KIND and np.ptp(values) > 1e-9 else None
+            )
             out.append((kind, len(values), float(np.mean(values)), ends))
         return out
 
@@ -162,10 +164,15 @@ class ScaleFinding:
 
     @cached_property
     def against_all(self) -> tuple[UtilityScale, Fit, float] | None:
-        """Where all pairs were asked: the scale of the few that would have been asked, its fit to the rest, and
-        its correlation with the scale of all. None where few were asked, and where the few make no scale."""
+        """Where all pairs were asked: the scale of the few that would have been asked, its fit to the rest,
+        and its correlation with the scale of all. None where few were asked, and where the few make no
+        scale."""
         plan = self.found.plan
-        if self.scale is None or len(self.found.scale) < plan.every_pair or plan.every_pair <= 3 * len(self.names):
+        if (
+            self.scale is None
+            or len(self.found.scale) < plan.every_pair
+            or plan.every_pair <= 3 * len(self.names)
+        ):
             return None
         few = few_of_all(plan, self.records)
         try:
@@ -179,4 +186,3 @@ class ScaleFinding:
     def classes(self) -> list[list[str]]:
         """Where some outcomes are always chosen over others: ids by class, the most preferred first."""
         return [[self.names[k] for k in members] for members in self.pairs.classes()]
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homines.core.format import TableRow
+from homines.estimation.utility_scale import Fit
 from homines.reports.tables import mark_weak
 from homines.valuations.money import BudgetFinding, MoneyFinding
 from homines.valuations.scale import ScaleFinding
@@ -56,33 +57,28 @@ def fit_rows(finding: ScaleFinding) -> list[TableRow]:
     outside = "drawn, outside the scale" if finding.drawn else "left out in turn (5 parts)"
     rows: list[TableRow] = []
     for link, scale in finding.scales.items():
-        for pairs, fit in (("in the scale", scale.fit(scale.pairs)), (outside, finding.outside.get(link))):
-            if fit is not None:
-                rows.append(
-                    {
-                        "scale": LINK_NAMES[link],
-                        "pairs": pairs,
-                        "number": fit.pairs,
-                        "explained": fit.explained,
-                        "misfit (nats)": fit.misfit,
-                        "error of P": fit.error,
-                        "same likelier outcome": fit.agreement,
-                    }
-                )
+        rows.append(_fit_row(LINK_NAMES[link], "in the scale", scale.fit(scale.pairs)))
+        if (fit := finding.outside.get(link)) is not None:
+            rows.append(_fit_row(LINK_NAMES[link], outside, fit))
     if (against := finding.against_all) is not None:
         scale, fit, correlation = against
-        rows.append(
-            {
-                "scale": f"{LINK_NAMES['logistic']} of {len(scale.pairs)} pairs, correlation with that of all {correlation:.3f}",
-                "pairs": "all others",
-                "number": fit.pairs,
-                "explained": fit.explained,
-                "misfit (nats)": fit.misfit,
-                "error of P": fit.error,
-                "same likelier outcome": fit.agreement,
-            }
+        name = (
+            f"{LINK_NAMES['logistic']} of {len(scale.pairs)} pairs (correlation {correlation:.3f} with all)"
         )
+        rows.append(_fit_row(name, "all others", fit))
     return rows
+
+
+def _fit_row(scale: str, pairs: str, fit: Fit) -> TableRow:
+    return {
+        "scale": scale,
+        "pairs": pairs,
+        "number": fit.pairs,
+        "explained": fit.explained,
+        "misfit (nats)": fit.misfit,
+        "error of P": fit.error,
+        "same likelier outcome": fit.agreement,
+    }
 
 
 def transitivity_rows(finding: ScaleFinding) -> list[TableRow]:
@@ -163,12 +159,23 @@ def efficiency_rows(finding: BudgetFinding) -> list[TableRow]:
     rows: list[TableRow] = []
     if finding.efficiency is not None:
         rows.append(
-            {"chooser": "its likeliest points", "CCEI": finding.efficiency, "share without a breach": float(not finding.broken)}
+            {
+                "chooser": "its likeliest points",
+                "CCEI": finding.efficiency,
+                "share without a breach": float(not finding.broken),
+            }
         )
-    for name, values in (("drawn by its probabilities", finding.drawn), ("every point equally likely", finding.random)):
+    for name, values in (
+        ("drawn by its probabilities", finding.drawn),
+        ("every point equally likely", finding.random),
+    ):
         if len(values):
             rows.append(
-                {"chooser": name, "CCEI": float(values.mean()), "share without a breach": float((values > 1 - 1e-9).mean())}
+                {
+                    "chooser": name,
+                    "CCEI": float(values.mean()),
+                    "share without a breach": float((values > 1 - 1e-9).mean()),
+                }
             )
     return rows
 
@@ -178,20 +185,22 @@ def money_rows(findings: list[MoneyFinding]) -> list[TableRow]:
     rows: list[TableRow] = []
     for f in findings:
         if f.fit is None:
-            rows.append({"asked": f.part, "family": f.family, "parameter": "", "estimate": None, "why none": f.why})
-            continue
-        for p in f.fit.parameters:
             rows.append(
-                {
-                    "asked": f.part,
-                    "family": f.family,
-                    "parameter": p.name,
-                    "estimate": p.value if p.low is not None else None,
-                    "lower": p.low,
-                    "upper": p.high,
-                    "why none": p.why,
-                    "explained": f.fit.fit.explained,
-                    "misfit (nats)": f.fit.fit.misfit,
-                }
+                {"asked": f.part, "family": f.family, "parameter": "", "estimate": None, "why none": f.why}
             )
+            continue
+        rows += [
+            {
+                "asked": f.part,
+                "family": f.family,
+                "parameter": p.name,
+                "estimate": p.value if p.low is not None else None,
+                "lower": p.low,
+                "upper": p.high,
+                "why none": p.why,
+                "explained": f.fit.fit.explained,
+                "misfit (nats)": f.fit.fit.misfit,
+            }
+            for p in f.fit.parameters
+        ]
     return rows
