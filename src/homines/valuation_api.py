@@ -55,10 +55,10 @@ def values(
     plan = ValuesPlan(
         model=spec,
         outcomes=None if outcomes is None else Path(outcomes),
-        kind=several(kind),
+        kind=_several(kind),
         pairs=str(pairs),
-        labels=several(labels),
-        ask=several(ask),
+        labels=_several(labels),
+        ask=_several(ask),
         **loading_of([loaded] if loaded else []),
         **{name: x for name, x in options.items() if name != "progress"},
     )
@@ -75,6 +75,6 @@ def values(
     return ValuesResult(found, command)
 
 
-def several(words: str | Sequence[str]) -> tuple[str, ...]:
+def _several(words: str | Sequence[str]) -> tuple[str, ...]:
     """One or several words, as a tuple."""
     return (words,) if isinstance(words, str) else tuple(words)
