@@ -109,7 +109,7 @@ class Slopes:
         turn[n + r] -= log_m / slope
         half = self._critical * float(np.sqrt(turn @ self.covariance @ turn))
         ends = np.exp([log_m, log_m - half, log_m + half])
-        return Rate(unit, amount, into, *map(float, ends))
+        return Rate(unit, amount, into, float(ends[0]), float(ends[1]), float(ends[2]))
 
 
 def slopes(

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from homines.core.types import Array
+from homines.core.types import Array, frozen
 from homines.estimation.binary_response import probability
 from homines.estimation.utility_scale import Pairs
 
@@ -55,7 +55,7 @@ def posterior(pairs: Pairs, prior: float = PRIOR) -> tuple[Array, Array]:
         u = u + step * min(1.0, 2 / max(float(np.abs(step).max()), 1e-300))
         if np.abs(step).max() < 1e-9:
             break
-    return u, np.linalg.inv(information)
+    return u, frozen(np.linalg.inv(information))
 
 
 def gains(u: Array, covariance: Array, i: NDArray[np.intp], j: NDArray[np.intp]) -> Array:

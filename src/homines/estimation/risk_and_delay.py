@@ -76,7 +76,7 @@ def fit_lotteries(pairs: Sequence[tuple[Lottery, Lottery]], p: Array, form: Weig
 
     def column(theta: Array) -> Array:
         r, g = float(theta[0]), float(theta[1]) if len(theta) > 1 else 1.0
-        gap = [lottery_values(*side, r, g, form) for side in sides]
+        gap = [lottery_values(high, low, odds, r, g, form) for high, low, odds in sides]
         return (gap[0] - gap[1]) / (crra(most, r) - crra(least, r))
 
     def estimate(kept: np.ndarray, start: Array | None = None) -> Array:

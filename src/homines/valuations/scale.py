@@ -98,8 +98,11 @@ class ScaleFinding:
         """How well a scale tells pairs that are not in it: those drawn for it, else by cross-validation."""
         if len(self.check) >= FEWEST_TO_CHECK:
             return {link: scale.fit(self.check) for link, scale in self.scales.items()}
-        crossed = {link: held_out(self.pairs, self.names, link, FOLDS, 0) for link in self.scales}
-        return {link: fit for link, fit in crossed.items() if fit is not None}
+        crossed: dict[Link, Fit] = {}
+        for link in self.scales:
+            if (fit := held_out(self.pairs, self.names, link, FOLDS, 0)) is not None:
+                crossed[link] = fit
+        return crossed
 
     @property
     def drawn(self) -> bool:
