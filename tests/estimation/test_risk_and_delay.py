@@ -39,7 +39,8 @@ def lottery_answers(r: float, g: float, form: Weighting, precision: float = 6.0)
     out: list[float] = []
     for a, b in LOTTERIES:
         v = [
-            float(lottery_values(*np.array([[x.high], [x.low], [x.p]], float), r, g, form)[0]) for x in (a, b)
+            float(lottery_values(np.array(x.high), np.array(x.low), np.array(x.p), r, g, form))
+            for x in (a, b)
         ]
         span = float(crra(np.array(a.high), r) - crra(np.array(min(a.low, b.low)), r))
         out.append(float(expit(precision * (v[0] - v[1]) / span)))

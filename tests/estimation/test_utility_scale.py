@@ -27,6 +27,11 @@ def pairs_of(
     return Pairs(len(u), i, j, probability(link, u[i] - u[j] + np.asarray(noise)))
 
 
+def answered(n: int, places: list[tuple[int, int]], p: np.ndarray) -> Pairs:
+    i, j = np.array(places).T
+    return Pairs(n, i, j, p)
+
+
 @pytest.mark.parametrize("link", LINKS)
 @settings(max_examples=15)
 @given(u=arrays(float, 7, elements=st.floats(-1.5, 1.5)), seed=st.integers(0, 99))
@@ -111,7 +116,7 @@ def test_what_has_no_scale_is_refused_and_says_why() -> None:
         ((3, [0], [1], [np.nan]), "no probability"),
     ):
         with pytest.raises(HominesError, match=match):
-            Pairs(bad[0], *map(np.array, bad[1:3]), np.array(bad[3], float))
+            Pairs(bad[0], np.array(bad[1]), np.array(bad[2]), np.array(bad[3], float))
 
 
 def test_without_pairs_to_spare_there_is_no_interval() -> None:
@@ -129,7 +134,7 @@ def test_misfit_of_pairs_outside_says_what_a_scale_is_worth() -> None:
     u, places = rng.normal(size=10), all_pairs(10)
     exact = held_out(pairs_of(u, places), NAMES, "logistic", 5, 0)
     noisy = held_out(pairs_of(u, places, noise=rng.normal(size=45)), NAMES, "logistic", 5, 0)
-    none = Pairs(10, *np.array(places).T, rng.random(45))
+    none = answered(10, places, rng.random(45))
     assert exact is not None
     assert noisy is not None
     assert exact.misfit < 1e-9 < noisy.misfit
@@ -157,7 +162,7 @@ def test_a_posterior_is_the_maximum_with_a_prior() -> None:
     u = np.linspace(-1, 1, 5)
     sure, _ = posterior(pairs_of(u, all_pairs(5)), prior=1e4)
     assert sure - sure.mean() == pytest.approx(u, abs=1e-5)
-    pulled, covariance = posterior(Pairs(5, *np.array(all_pairs(5)).T, np.ones(10)))
+    pulled, covariance = posterior(answered(5, all_pairs(5), np.ones(10)))
     assert np.isfinite(pulled).all()
     assert (np.linalg.eigvalsh(covariance) > 0).all()
 

@@ -250,7 +250,7 @@ def test_python_has_the_same(file: Path, tmp_path: Path) -> None:
     again = hm.values(hm.load("mock"), file, out=tmp_path / "out", pairs=30, progress=False)
     assert again.table("fit") == result.table("fit")
     with pytest.raises(HominesError, match="values has no option 'steps'"):
-        hm.values("mock", steps=3)
+        hm.values("mock", steps=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
