@@ -234,10 +234,10 @@ def values(
     pairs: str | int = 'few',
     labels: str | Sequence[str] = ('A,B', 'X,Y'),
     ask: str | Sequence[str] = 'outcomes',
-    budgets: str | Path | None = None,
     out: str | Path | None = None,
-    progress: bool = True,
+    budgets: Path | None = None,
     seed: int = 0,
+    progress: bool = True,
 ) -> ValuesResult:
     """Ask a model choices between outcomes in words, as `homines values` does.
 
@@ -245,9 +245,9 @@ def values(
     kind       kinds of outcomes to ask; none named: all
     pairs      "few": three an outcome, chosen as answers come; "all"; or a number
     ask        outcomes, budgets, lotteries, delays: one or several
-    budgets    a file of budgets; None: divisions between yourself and a stranger
     out        run folder; None: one in runs/. What is answered there is not asked again
-    progress   bars on standard error
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    progress   bars on standard error (default)
     The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
     model is loaded.
     """
