@@ -20,7 +20,7 @@ ORDER = (
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "design"),
     *("reports", "training"),
-    *("atlases", "transfers", "populations", "certificates", "people"),
+    *("atlases", "transfers", "populations", "certificates", "valuations", "people"),
     *("cli", "view", "evals", "sweeps"),
 )
 """Folders as README lists them."""
@@ -30,6 +30,7 @@ DATA = {
     "training/plain_prompts.txt": "Everyday requests, mixed among rows with the untrained answers",
     "elicitation/capability.tsv": "Everyday questions, the right answer first",
     "elicitation/scenarios.tsv": "Everyday dilemmas in six groups at three stakes, with controls",
+    "elicitation/outcomes.tsv": "Outcomes of five kinds to choose between",
     "elicitation/conditions.toml": "Conditions: what stands before a question, an entry each",
     "certificates/schema.json": "The schema of a certificate, by which its reader checks it",
     "estimation/published.toml": "The numbers of published.py",

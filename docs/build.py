@@ -58,7 +58,8 @@ def gather(pages: Path) -> None:
 
 def reference() -> Iterator[tuple[str, str]]:
     """(file, Markdown) of every page of the reference."""
-    verbs = [*_entry(SOURCE / "api.py", "hm."), *_entry(SOURCE / "results.py", "")]
+    verbs = [line for file in ("api", "api_plans") for line in _entry(SOURCE / f"{file}.py", "hm.")]
+    verbs += _entry(SOURCE / "results.py", "")
     yield "python.md", "\n\n".join(["# Python", _doc(_docstring(SOURCE / "api.py")), *verbs])
     for folder, about in FOLDERS.items():
         files = sorted((SOURCE / folder).glob("*/study.py")) or [

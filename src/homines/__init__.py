@@ -13,7 +13,9 @@ import os
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["align", "atlas", "certify", "load", "measure", "persist", "population", "report", "transfer"]
+__all__ = [
+    "align", "atlas", "certify", "load", "measure", "persist", "population", "report", "transfer", "values",
+]  # fmt: skip
 
 # Threads that spin long while they wait gain on an idle machine and cost a factor of 1.7 beside one busy
 # neighbour (bench/README.md); a short spin keeps most of the gain. Read when torch is loaded; the user's own

@@ -1,7 +1,7 @@
 """What the package offers, for editors: printed by `python -m homines.namespace`."""
 
 from homines.api import Frames, Games, Loaded, Path, Policy, Preference, RunResult, Words
-from homines.api_plans import CertificateResult, Frame, Game, PopulationResult, Sequence
+from homines.api_plans import CertificateResult, Frame, Game, PopulationResult, Sequence, ValuesResult
 from homines.api import atlas as atlas
 from homines.api import load as load
 from homines.api import report as report
@@ -252,6 +252,32 @@ def population(
     options     fields of PopulationPlan (populations.plan): size, selection, precision, lapse, swap
     The page is `.report()`. Raises HominesError for an unknown agent, two that are one, and a game of another
     form, before a model is loaded.
+    """
+
+def values(
+    model: str | Loaded,
+    outcomes: str | Path | None = None,
+    *,
+    kind: Words = (),
+    pairs: str | int = 'few',
+    labels: Words = ('A,B', 'X,Y'),
+    ask: Words = 'outcomes',
+    out: str | Path | None = None,
+    budgets: Path | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> ValuesResult:
+    """Ask a model choices between outcomes in words, as `homines values` does.
+
+    outcomes   a file, CSV or JSON lines; None: 80 outcomes of this package, of five kinds
+    kind       kinds of outcomes to ask; none named: all
+    pairs      "few": three an outcome, chosen as answers come; "all"; or a number
+    ask        outcomes, budgets, lotteries, delays: one or several
+    out        run folder; None: one in runs/. What is answered there is not asked again
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    progress   bars on standard error (default)
+    The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
+    model is loaded.
     """
 
 altruist = _preferences_altruist

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from homines import models
-from homines.api_plans import certify, persist, population, transfer
+from homines.api_plans import certify, persist, population, transfer, values
 from homines.atlases.options import AtlasOptions
 from homines.calls import Frames, Games, Words, call_text, several, spec_of, specs_of
 from homines.core.options import LABELS, fields_among, option, with_options
@@ -35,7 +35,9 @@ from homines.results import Rows, RunResult, folders
 from homines.training.schedule import schedule, schedule_title
 from homines.training.settings import AlignmentPlan, Settings, without_benchmark
 
-__all__ = ["align", "atlas", "certify", "load", "measure", "persist", "population", "report", "transfer"]
+__all__ = [
+    "align", "atlas", "certify", "load", "measure", "persist", "population", "report", "transfer", "values",
+]  # fmt: skip
 
 
 def load(

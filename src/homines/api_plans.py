@@ -1,4 +1,4 @@
-"""The Python interface, continued: persist, transfer, population and certify, a plan of measurements each."""
+"""The Python interface, continued: persist, transfer, population, certify and values, each a plan."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from homines.inference.processes import quiet
 from homines.loaded import LOADING, Loaded, loading_of
 from homines.populations.plan import PopulationPlan
 from homines.reports.console import Bars
-from homines.results import CertificateResult, PopulationResult, RunResult, TransferResult
+from homines.results import CertificateResult, PopulationResult, RunResult, TransferResult, ValuesResult
 from homines.training.persistence_plan import PersistencePlan
+from homines.valuations.plan import ValuesPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,3 +190,60 @@ def certify(
         folder, memory = plan.folder if out is None else Path(out), loaded and loaded.model
         found = certify_plan(plan, folder, earlier, loaded=memory, command=command, follow=follow)
     return CertificateResult(*found, command)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuingOptions:
+    """How a valuation is carried out from Python."""
+
+    progress: bool = option(True, "Bars on standard error.")
+
+
+@with_options(ValuesPlan, ValuingOptions, without=("model", "outcomes", "kind", "labels", "ask", *LOADING))
+def values(
+    model: str | Loaded,
+    outcomes: str | Path | None = None,
+    *,
+    kind: Words = (),
+    pairs: str | int = "few",
+    labels: Words = ("A,B", "X,Y"),
+    ask: Words = "outcomes",
+    out: str | Path | None = None,
+    **options: Any,
+) -> ValuesResult:
+    """Ask a model choices between outcomes in words, as `homines values` does.
+
+    outcomes   a file, CSV or JSON lines; None: 80 outcomes of this package, of five kinds
+    kind       kinds of outcomes to ask; none named: all
+    pairs      "few": three an outcome, chosen as answers come; "all"; or a number
+    ask        outcomes, budgets, lotteries, delays: one or several
+    out        run folder; None: one in runs/. What is answered there is not asked again
+    budgets    a file of budgets; None: divisions between yourself and a stranger
+    progress   bars on standard error (default)
+    The page is `.report()`. Raises HominesError, which names the line, for a file that is none, before a
+    model is loaded.
+    """
+    from homines.valuations.asking import value
+
+    loaded = model if isinstance(model, Loaded) else None
+    spec = loaded.spec if loaded else str(model)
+    plan = ValuesPlan(
+        model=spec,
+        outcomes=None if outcomes is None else Path(outcomes),
+        kind=several(kind),
+        pairs=str(pairs),
+        labels=several(labels),
+        ask=several(ask),
+        **loading_of([loaded] if loaded else []),
+        **{name: x for name, x in options.items() if name != "progress"},
+    )
+    plan.check()
+    command = call_text("values", spec, *([] if outcomes is None else [str(outcomes)]), pairs=plan.pairs)
+    quiet()
+    shown = ValuingOptions(**fields_among(ValuingOptions, options)).progress
+    with Bars() if shown else nullcontext() as bars:
+        follow = QUIET if bars is None else bars.follow()
+        folder = plan.folder if out is None else Path(out)
+        models_of = {} if loaded is None else {spec: loaded.model}
+        found = value(plan, folder, loaded=models_of, command=command, follow=follow)
+    return ValuesResult(found, command)

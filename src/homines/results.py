@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homines.core.checks import one_of
 from homines.core.format import count
 from homines.core.registry import TrustedPath, spell, spell_class, trust
 from homines.core.run_folder import RunFolder
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from homines.populations.asking import Population
     from homines.reports.verdict import Verdict
     from homines.transfers.asking import Transfer
+    from homines.valuations.asking import Valuation
+    from homines.valuations.page import ValuesReport
 
 
 class Rows(list[dict[str, Any]]):
@@ -322,6 +326,51 @@ class PopulationResult:
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.verdict)
         return f"{lines}{self.payoffs()._repr_html_()}"
+
+
+class ValuesResult:
+    """What a model chooses between outcomes, and whether one scale tells it."""
+
+    def __init__(self, found: Valuation, command: str = "") -> None:
+        self._found, self._command = found, command
+
+    @property
+    def folder(self) -> Path:
+        return self._found.folder
+
+    @cached_property
+    def _report(self) -> ValuesReport:
+        from homines.valuations.page import ValuesReport  # with it comes altair
+
+        return ValuesReport(self._found)
+
+    @property
+    def verdict(self) -> list[str]:
+        """Sentences: whether there is a scale at all stands first."""
+        return self._report.headlines
+
+    def table(self, name: str = "outcomes") -> Rows:
+        """A table: outcomes, kinds, fit, transitivity, slopes, rates, budgets, efficiency, money.
+
+        Raises HominesError for one that there is not.
+        """
+        tables = {
+            key: x for key, x in self._report.to_json().items() if isinstance(x, list) and key != "verdict"
+        }
+        one_of("table", name, tables)
+        return Rows(tables[name])
+
+    def report(self) -> Path:
+        """Write the page with its charts and tables; its path."""
+        from homines.valuations.page import write_values
+
+        return write_values(self._report, self._command)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.verdict)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(sentence)}</p>" for sentence in self.verdict)
 
 
 def folders(runs: Any) -> list[Path]:

@@ -46,6 +46,10 @@ COMMANDS = {
         "certify:certify",
         "What a model prefers as a certificate: one file and one page; against an earlier one: what changed.",
     ),
+    "values": (
+        "values:values",
+        "Ask choices between outcomes in words: is there one scale of value, what is worth how much of what.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

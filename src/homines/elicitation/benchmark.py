@@ -78,21 +78,31 @@ def _question(model: Model, item: Item, *, reverse: bool) -> Question:
 
 
 def ask_by_letter(
-    model: Model, name: str, decision: Decision, text: str, options: Sequence[str], *, reverse: bool
+    model: Model,
+    name: str,
+    decision: Decision,
+    text: str,
+    options: Sequence[str],
+    *,
+    reverse: bool,
+    letters: Sequence[str] = LETTERS,
 ) -> Question:
     """A text and its options by letters, in their order or in the reverse; the letters stand in theirs.
 
-    name   frame and game of its record; decision: with an action an option
+    name       game of its record, and its frame, which names other letters too
+    decision   with an action an option
+    letters    one for each option, or more; other words will do
     """
     n = len(options)
     shown = tuple(range(n))[::-1] if reverse else tuple(range(n))
-    listed = "\n".join(f"{LETTERS[i]}. {options[k]}" for i, k in enumerate(shown))
-    labels = tuple(LETTERS[shown.index(k)] for k in range(n))
-    asked = f"{text}\n\n{listed}\n\nAnswer with exactly {either(LETTERS, range(n))}."
+    listed = "\n".join(f"{letters[i]}. {options[k]}" for i, k in enumerate(shown))
+    labels = tuple(letters[shown.index(k)] for k in range(n))
+    asked = f"{text}\n\n{listed}\n\nAnswer with exactly {either(letters, range(n))}."
     prompt = Prompt((("user", asked),), labels)
     about = {"revision": model.provenance.get("revision"), "prompt": prompt.key}
     order: Order = (shown,)
-    return Question(Record(decision, name, order, labels, model.name, name, provenance=about), prompt)
+    frame = name if tuple(letters[:n]) == tuple(LETTERS[:n]) else f"{name} by {', '.join(letters[:n])}"
+    return Question(Record(decision, frame, order, labels, model.name, name, provenance=about), prompt)
 
 
 def scores(benchmark: Benchmark, pairs: Sequence[Sequence[Record]]) -> dict[str, Any]:

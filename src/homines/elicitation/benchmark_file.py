@@ -114,8 +114,30 @@ def _check_columns(path: Path, line: int, names: Sequence[str]) -> None:
         raise BenchmarkError(f"{path} line {line}: two columns are called {twice!r}; rename or drop one")
 
 
-def read_items(path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row, int], Read]) -> list[Read]:
-    """What `read` makes of every line, at most MOST_ITEMS. Raises BenchmarkError with the line."""
+def table_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Lines of a table of this package, separated by tabs, with their numbers; those of its head begin with
+    #."""
+    heading: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if heading:
+            yield number, dict(zip(heading, cells, strict=True))
+        else:
+            heading = [name.lower().replace("_", " ") for name in cells]
+
+
+def read_items(
+    path: Path,
+    rows: Iterable[tuple[int, Row]],
+    read: Callable[[Row, int], Read],
+    lacking: str = "question; give a line each, of text, options and answer",
+) -> list[Read]:
+    """What `read` makes of every line, at most MOST_ITEMS. Raises BenchmarkError with the line.
+
+    lacking   what a file without a line lacks, and what to do
+    """
     items: list[Read] = []
     for line, row in rows:
         if len(items) == MOST_ITEMS:
@@ -127,7 +149,7 @@ def read_items(path: Path, rows: Iterable[tuple[int, Row]], read: Callable[[Row,
         except BenchmarkError as failure:
             raise BenchmarkError(f"{path} line {line}: {failure}") from failure
     if not items:
-        raise BenchmarkError(f"{path} holds no question; give a line each, of text, options and answer")
+        raise BenchmarkError(f"{path} holds no {lacking}")
     return items
 
 

@@ -38,6 +38,7 @@ from homines.elicitation.benchmark_file import (
     read_items,
     read_text,
     rows_of,
+    table_rows,
 )
 
 BUILT_IN = "everyday"
@@ -131,16 +132,8 @@ def built_in() -> ScenarioSet:
 
 
 def _table_rows(text: str) -> Iterator[tuple[int, Row]]:
-    """Lines of the built-in table with their numbers; those of its head begin with #."""
-    heading: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("#"):
-            continue
-        cells = line.split("\t")
-        if not heading:
-            heading = [name.lower().replace("_", " ") for name in cells]
-            continue
-        row = dict(zip(heading, cells, strict=True))
+    """Lines of the built-in table with their numbers, the question in each."""
+    for number, row in table_rows(text):
         yield number, {**row, "text": f"{row['text']} {QUESTION}"}
 
 
