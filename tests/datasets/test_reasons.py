@@ -15,7 +15,6 @@ from homines.core.registry import find, spell
 from homines.datasets.best_answers import implied_answers
 from homines.datasets.generator import Generator
 from homines.datasets.reasons import WAYS, ReasonFault, Style, answered, read_reasons, reason
-from homines.datasets.reasons.situation import tell_situation
 from homines.datasets.recipe import Recipe, drawable
 from homines.datasets.row import Row
 from homines.elicitation.orders import orders
@@ -244,7 +243,7 @@ def test_an_amount_read_wrongly_is_found_in_every_wording(game: str, way: int) -
         ("spd(payoffs=(87, 61, 30, 13))", ["The other may reply A or B.", *2 * ["Nobody decides after me."]]),
         (
             "trust(payoffs=(90, 60, 30, 10))",
-            ["The other may reply nothing after B, G or K after A.", "Nobody decides after me."],
+            ["The other may reply G or K after A, nothing after B.", "Nobody decides after me."],
         ),
         ("split((40, 70), (60, 20))", ["Nobody decides after me."]),
     ],
@@ -254,20 +253,16 @@ def test_reasons_tell_first_what_others_may_yet_do(game: str, situations: list[s
     assert said == situations
 
 
-@pytest.mark.parametrize(
-    ("order", "said"),
-    [
-        ((0, 1), "The other may reply G or K after A, nothing after B."),
-        ((1, 0), "The other may reply nothing after B, G or K after A."),
-    ],
-)
-def test_what_follows_the_first_option_shown_is_said_first(order: tuple[int, int], said: str) -> None:
-    form: Any = find("games", "trust(payoffs=(90, 60, 30, 10))")
-    implied = next(iter(implied_answers(find("preferences", "economicus"), form)))
-    assert tell_situation(implied.decision, ("A", "B"), order) == said
-    why = reason(find("preferences", "economicus"), implied, ("A", "B"), (order, order), 1)
-    assert why.startswith(said)
-    assert re.findall(r"\b([AB]): ", why) == [*map("AB".__getitem__, order)]
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("preference", ["economicus", "moralis(kappa=1)"])
+def test_options_that_the_other_replies_to_come_first(preference: str, order: tuple[int, int]) -> None:
+    u, form = find("preferences", preference), find("games", "trust(payoffs=(90, 60, 30, 10))")
+    implied = next(iter(implied_answers(u, form)))
+    why = reason(u, implied, ("A", "B"), (order, order), implied.answers[0])
+    assert why.startswith("The other may reply G or K after A, nothing after B.")
+    lines = re.findall(r"\d for ([AB])\.", why)[:-1]
+    assert lines == sorted(lines)  # A before B, however they are shown
+    assert set(lines) == {"A", "B"}
 
 
 def test_three_gains_and_more_are_added_up_where_they_are_told() -> None:

@@ -19,7 +19,7 @@ from homines.datasets.reasons.arithmetic import Comparison, Line, exact, number
 from homines.datasets.reasons.outcomes import compare_outcomes
 from homines.datasets.reasons.reader import ReasonFault, read_reasons
 from homines.datasets.reasons.roles import compare_plans
-from homines.datasets.reasons.situation import tell_situation
+from homines.datasets.reasons.situation import order_lines, tell_situation
 from homines.datasets.reasons.words import WAYS, Style
 from homines.elicitation.scene import CUE
 from homines.elicitation.stated_rules import states_rule
@@ -38,12 +38,12 @@ def reason(
     answer: int,
     style: Style = PLAIN,
 ) -> str:
-    """Why the answer is best: the situation, the principle, a line for each option in the order shown, and
-    the comparison.
+    """Why the answer is best: the situation, the principle, a line for each option, and the
+    comparison.
 
     Ends before the cue. Where two options are worth the same it says so.
     """
-    roles = implied.walk is not None
+    roles, order = implied.walk is not None, order_lines(implied.decision, order)
     compared, weights = (compare_plans(preference, implied, labels, order, style) if roles else None) or (
         _whole(implied, order)
         if roles
@@ -53,7 +53,7 @@ def reason(
     duties = [rules.principle(preference, kind, way) for kind in (FORBIDDEN, KIND) if kind in weights]
     about = {"roles": roles, "lives": bool(implied.decision.does)}
     counts = "" if set(weights) <= {FORBIDDEN, KIND} else words.principle(weights, way, **about)
-    parts = [tell_situation(implied.decision, labels, order[0]), counts, *duties, compared.preface]
+    parts = [tell_situation(implied.decision, labels), counts, *duties, compared.preface]
     parts += [sentence(f"{line.text} for {labels[line.act]}.", labels) for line in compared.lines]
     parts.append(words.comparison(compared, answer, labels, style))
     return " ".join(filter(None, parts))

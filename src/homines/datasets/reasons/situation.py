@@ -11,22 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homines.core.types import Decision
+from homines.core.types import Decision, Order
 from homines.elicitation.scene import Names, either
 
 SURE = "Nobody decides after me."
 PICKS = "The other{s} may pick {theirs}."
-REPLIES = "The other may reply {replies}."
-AFTER = " after "
+REPLIES = "The other may reply {theirs}{after}."
+ENDS = " after {open}, nothing after {closed}"
 
 
-def tell_situation(d: Decision, labels: Sequence[str], order: Sequence[int]) -> str:
-    """Who may yet do what; '' for lives, and where several others may do different things. What follows the
-    first option shown comes first, as in the lines after it: where it came second, a small model took the
-    reply for one to the first option (docs/decisions.md).
-
-    order   my actions as they are shown
-    """
+def tell_situation(d: Decision, labels: Sequence[str]) -> str:
+    """Who may yet do what; '' for lives, and where several others may do different things."""
     names = Names.of(d, labels if tuple(labels) != d.actions else ())
     if d.does or len({tuple(each) for each in names.theirs}) > 1:
         return ""
@@ -37,11 +32,19 @@ def tell_situation(d: Decision, labels: Sequence[str], order: Sequence[int]) -> 
     theirs = either(names.theirs[0], range(len(names.theirs[0])))
     if not d.reply:
         return PICKS.format(theirs=theirs, s="s" * (len(names.theirs) > 1))
-    if not closed:
-        return REPLIES.format(replies=theirs)
-    opened = [a for a in acts if a not in closed]
-    parts = [f"{theirs}{AFTER}{either(names.mine, opened)}", f"nothing{AFTER}{either(names.mine, closed)}"]
-    return REPLIES.format(replies=", ".join(parts if order[0] in opened else parts[::-1]))
+    opened = either(names.mine, [a for a in acts if a not in closed])
+    after = ENDS.format(open=opened, closed=either(names.mine, closed)) if closed else ""
+    return REPLIES.format(theirs=theirs, after=after)
+
+
+def order_lines(d: Decision, order: Order) -> Order:
+    """The order in which reasons take the options: as they are shown, but those that the other replies to
+    before those that end the game, as the situation names them. In the order shown, whichever comes first,
+    a small model takes the reply for one to the first option (docs/decisions.md)."""
+    if not d.reply:
+        return order
+    first, *rest = order
+    return (tuple(sorted(first, key=lambda a: is_last(d, a))), *rest)
 
 
 def is_last(d: Decision, a: int) -> bool:
