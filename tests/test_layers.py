@@ -17,7 +17,7 @@ ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
     "< datasets < reports < training < studies < atlases < transfers < populations < certificates < people "
-    "< results, loaded, calls, api_plans, api, namespace < sweeps < evals < view < cli"
+    "< results, loaded, calls, api_plans, api, namespace < sweeps < evals < view < serving < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 

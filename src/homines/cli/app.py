@@ -46,6 +46,10 @@ COMMANDS = {
         "certify:certify",
         "What a model prefers as a certificate: one file and one page; against an earlier one: what changed.",
     ),
+    "serve": (
+        "serve:serve",
+        "Answer typed questions over HTTP (/v1/decisions, /v1/systemone) from exact probabilities.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -178,9 +178,15 @@ def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choi
     return groups
 
 
+def is_normalised(r: Record) -> bool:
+    """Whether a service gave probabilities normalised over the options, and told no legal mass
+    (models/decisions.py): the choice is given a legal answer, and its `mass` of 1 says nothing."""
+    return bool(r.provenance.get("normalised"))
+
+
 def mass(records: Iterable[Record]) -> float | None:
-    """Mean probability of any legal answer."""
-    answered = [r for r in records if r.choice is not None]
+    """Mean probability of any legal answer, over the answers whose legal mass is known; None without any."""
+    answered = [r for r in records if r.choice is not None and not is_normalised(r)]
     masses = [r.choice.mass for r in answered if r.choice is not None]
     return rate_of(float(np.mean(masses)), [answered], legal=False) if masses else None
 
