@@ -1,4 +1,4 @@
-"""A server of decisions in this process: `homines serve` without a socket, and one whose replies are spoilt."""
+"""A server of decisions in this process: `homines serve` without a socket; one whose replies are spoilt."""
 
 from __future__ import annotations
 

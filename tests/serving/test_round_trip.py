@@ -79,9 +79,7 @@ def test_the_back_end_gives_the_models_own_probabilities_and_mass(
 
 def test_the_order_of_the_options_changes_nothing(net: HuggingFace) -> None:
     model = decisions(app_of(net), "tiny")
-    there, back = (
-        Prompt((("user", "Which?"),), labels) for labels in (("1", "2", "12"), ("12", "2", "1"))
-    )
+    there, back = (Prompt((("user", "Which?"),), labels) for labels in (("1", "2", "12"), ("12", "2", "1")))
     one, two = model.score([there, back])
     assert np.abs(one.p - two.p[::-1]).max() < 1e-4
     assert model.notes(there)["order_spread"] < 1e-4  # the server has balanced it
@@ -111,7 +109,7 @@ def test_without_a_label_mass_the_answers_are_normalised_and_the_mass_is_unknown
     assert all(map(is_normalised, records))
     assert mass(records) is None
     own = decisions(app_of(Mock(hashed)), "mock", shape=shape)
-    known = measure(own, [q for q in asked])
+    known = measure(own, asked)
     assert mass(known) is not None
     for one, two in zip(records, known, strict=True):
         assert one.choice is not None is not two.choice

@@ -219,5 +219,5 @@ def _field(value: Any, name: str, kind: type) -> Any:
 
 
 def _cut(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -164,7 +164,7 @@ def application(
     loopback   whether it is bound to this machine alone, and answers under its names alone
     """
     serving = Serving(model, identity, most_waiting=most_waiting)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/decisions", serving.post_decisions, methods=["POST"]),
             Route("/v1/systemone", serving.post_systemone, methods=["POST"]),
@@ -174,3 +174,5 @@ def application(
         middleware=[Middleware(Gate, key=key, loopback=loopback)],
         exception_handlers={HTTPException: refuse, Refusal: refuse},
     )
+    app.state.serving = serving
+    return app
