@@ -30,8 +30,8 @@ HERE = "http://127.0.0.1"
 KEY = "k" * SHORTEST_KEY
 
 
-def client(model: Any | None = None, **how: Any) -> TestClient:
-    model = model or Mock(hashed)
+def client(model: Any = None, **how: Any) -> TestClient:
+    model = Mock(hashed) if model is None else model
     return TestClient(application(model, identity(model), **how), base_url=HERE)
 
 

@@ -1,4 +1,4 @@
-"""`homines serve` as it is typed: refusals before a model is loaded; a real socket, a key, a public client."""
+"""`homines serve` as it is typed: refusals before a model is loaded; a real socket, a key, a client."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,11 @@ from homines.inference.api_budget import METER, Budget, OverBudget
 from homines.models.decisions import INSTRUCTIONS, load
 from homines.models.hf import HuggingFace
 from homines.models.mock import Mock, hashed
+from homines.reports.caveats import caveats
+from homines.reports.measures import tabulate
+from homines.reports.run_page import write
+from homines.reports.run_view import read
+from homines.reports.verdict import verdict
 from homines.serving.app import application
 from homines.serving.identity import identity
 from tests.helpers.deciding import Spoilt, decisions
@@ -112,9 +118,26 @@ def test_without_a_label_mass_the_answers_are_normalised_and_the_mass_is_unknown
     known = measure(own, asked)
     assert mass(known) is not None
     for one, two in zip(records, known, strict=True):
-        assert one.choice is not None is not two.choice
+        assert one.choice is not None
+        assert two.choice is not None
         assert np.allclose(one.choice.p, two.choice.p)
         assert one.choice.mass == 1.0 > two.choice.mass
+
+
+def test_a_run_without_a_known_mass_says_so_and_is_no_failure(tmp_path: Path) -> None:
+    model = decisions(Spoilt(app_of(Mock(hashed)), without_mass), "mock")
+    asked = questions(model, {"ipd": battery(find("games", "ipd"))}, [find("frames", "table")])
+    with RunFolder(tmp_path / "run", {"kind": "measure", "model": model.name, "games": ["ipd"]}) as run:
+        measure(model, asked, run)
+    view = read(tmp_path / "run")
+    found = verdict(view, model.name)
+    assert found.legal.outcome == "not asked"
+    assert found.finding not in ("no answer", "passed")
+    rows = tabulate(view)
+    assert {row["mass"] for row in rows["frames"]} == {None}
+    assert {row["mass"] for row in rows["states"]} == {None}
+    assert any("tells no legal mass" in text for text in caveats(view, rows))
+    assert "tells no legal mass" in write(tmp_path / "run").read_text()
 
 
 def test_the_label_mass_is_read_as_vllm_tells_it() -> None:

@@ -100,9 +100,10 @@ class Serving:
         """The readings, and how many tokens were read; 0 where the model does not count."""
         try:
             readings = read(self.model, asked)
-            flat = {p.key: p for group in prompts(asked) for p in group}
-            counts = isinstance(self.model, CountsTokens)
-            return readings, self.model.tokens(list(flat.values())) if counts else 0
+            once = {p.key: p for group in prompts(asked) for p in group}
+            counting: object = self.model
+            tokens = counting.tokens(list(once.values())) if isinstance(counting, CountsTokens) else 0
+            return readings, tokens
         except Refusal:
             raise
         except HominesError as failure:
