@@ -20,7 +20,7 @@ ORDER = (
     *("games", "preferences", "frames", "opponents", "models", "studies"),
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "reports", "training"),
     *("atlases", "transfers", "populations", "certificates", "people"),
-    *("cli", "view", "evals", "sweeps"),
+    *("cli", "view", "serving", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {

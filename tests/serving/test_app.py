@@ -22,7 +22,7 @@ from homines.models.mock import Mock, hashed
 from homines.serving.app import application
 from homines.serving.gate import SHORTEST_KEY, check_key
 from homines.serving.identity import identity
-from homines.serving.request import MOST_BYTES, read_decisions, read_json, read_systemone
+from homines.serving.request import MOST_BYTES, read_decisions, read_object, read_systemone
 from homines.view.guard import Refusal
 from tests.helpers.traps import wait_for
 
@@ -254,7 +254,7 @@ def test_any_json_is_read_or_refused(content: Any, questions: Any) -> None:
     for read, name in ((read_decisions, "input"), (read_systemone, "state")):
         for value in (content, {name: content, "questions": questions}):
             with suppress(Refusal):
-                read(read_json(json.dumps(value).encode()))
+                read(read_object(json.dumps(value).encode()))
 
 
 def test_a_large_body_another_kind_and_another_address_are_refused() -> None:

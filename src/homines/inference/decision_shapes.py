@@ -1,7 +1,7 @@
 """Two public shapes of services that answer typed questions with a probability for every option.
 
 decisions   POST /v1/decisions: OpenAI's Decisions API (openai-python 3.54, types/decision.py and
-            types/decision_create_params.py; LiteLLM and vLLM serve it too)
+            types/decision_create_params.py; LiteLLM serves it too)
 systemone   POST /v1/systemone: the System One API of TypeSafe (docs of vLLM 0.32, "Structured Decisions", of
             LiteLLM, "/v1/decisions and /v1/systemone", and of SGLang, "Decision models", which serve it too)
 

@@ -34,7 +34,7 @@ from homines.serving.request import (
     MOST_BYTES,
     DecisionRequest,
     read_decisions,
-    read_json,
+    read_object,
     read_systemone,
 )
 from homines.view.guard import Refusal
@@ -79,7 +79,7 @@ class Serving:
         return JSONResponse({"status": "ok"})
 
     async def _answer(self, request: Request, parse: Parse, write: Write) -> Response:
-        asked = parse(read_json(await _body(request)))
+        asked = parse(read_object(await _body(request)))
         self._check_model(asked.model)
         if self.waiting >= self.most_waiting:
             raise Refusal(

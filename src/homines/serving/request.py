@@ -64,7 +64,7 @@ class DecisionRequest:
     questions: tuple[TypedQuestion, ...]
 
 
-def read_json(body: bytes) -> Mapping[str, Any]:
+def read_object(body: bytes) -> Mapping[str, Any]:
     """The object in a body. Raises Refusal."""
     try:
         value = strict_json.loads(body)
