@@ -21,7 +21,7 @@ ORDER = (
     *("core", "theory", "inference", "elicitation", "estimation", "datasets", "design"),
     *("reports", "training"),
     *("atlases", "transfers", "populations", "certificates", "valuations", "people"),
-    *("cli", "view", "evals", "sweeps"),
+    *("cli", "view", "serving", "evals", "sweeps"),
 )
 """Folders as README lists them."""
 DATA = {

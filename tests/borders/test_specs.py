@@ -315,6 +315,7 @@ READERS = {
     "training/checkpoints.py": "",  # tests/borders/test_checkpoints.py
     "training/trainer.py": "",  # the config of an adapter that PEFT has just written
     "view/runs.py": "a run's config",
+    "serving/request.py": "",  # bodies of requests: words, and a model's name that nothing loads
 }
 """Every file that reads a format from a disk, and the place in the table that tries it; '': no specs."""
 THROUGH_OTHERS = {

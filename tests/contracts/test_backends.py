@@ -80,8 +80,8 @@ def environment(
 
 
 def addresses(server: Server) -> dict[str, str]:
-    keys = {f"{name}_API_KEY": server.key for name in ("TESTS", "VLLM", "SGLANG", "LLAMACPP")}
-    urls = {f"{name}_BASE_URL": server.url for name in ("VLLM", "SGLANG", "LLAMACPP")}
+    keys = {f"{name}_API_KEY": server.key for name in ("TESTS", "VLLM", "SGLANG", "LLAMACPP", "DECISIONS")}
+    urls = {f"{name}_BASE_URL": server.url for name in ("VLLM", "SGLANG", "LLAMACPP", "DECISIONS")}
     return {"TESTS_BASE_URL": f"{server.url}/v1", **keys, **urls}
 
 
@@ -174,6 +174,8 @@ BACKENDS = (
     "log-probabilities",
     "samples",
     "mockllm",
+    "decisions",
+    "system one",
     pytest.param("transformers serve", marks=pytest.mark.system),
 )
 
@@ -213,6 +215,8 @@ def model(
                 "log-probabilities": lambda: load(WALKED),
                 "samples": lambda: load(COUNTED),
                 "mockllm": lambda: mock(net, server),
+                "decisions": lambda: load("decisions/tiny"),
+                "system one": lambda: load("decisions/tiny(shape=systemone)"),
             }
             backends[name] = makers[name]()
     return backends[name]

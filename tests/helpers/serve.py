@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from homines.core.types import HominesError, Prompt
 from homines.inference.tokens import terminator
 from homines.models.hf import HuggingFace
 from tests.helpers.protocols import Engine, Refusal, llamacpp, sglang, vllm
@@ -120,10 +121,44 @@ class Server:
             "/generate": self.generate,
             "/completion": self.llama,
             "/apply-template": self.template,
+            "/v1/decisions": self.decide,
+            "/v1/systemone": self.decide,
         }
         if path not in paths:
             raise Refusal(404, f"no {path}")
         return paths[path](body)
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def decide(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Choices of either shape: those of the input as it stands, without words of its own."""
+        content = body.get("input", body.get("state"))
+        turns = content if isinstance(content, list) else [{"role": "user", "content": content}]
+        messages = tuple((turn["role"], turn["content"]) for turn in turns)
+        asked = body["questions"]
+        options = (
+            {q["name"]: [c["value"] for c in q["choices"]] for q in asked}
+            if isinstance(asked, list)
+            else {name: list(q["criteria"]) for name, q in asked.items()}
+        )
+        try:
+            with self.lock:
+                choices = self.model.score([Prompt(messages, tuple(labels)) for labels in options.values()])
+        except HominesError as failure:
+            raise Refusal(400, str(failure)) from None
+        answers: list[dict[str, Any]] = []
+        for (name, labels), c in zip(options.items(), choices, strict=True):
+            rows = [{"value": label, "probability": float(p)} for label, p in zip(labels, c.p, strict=True)]
+            head = {"type": "choice", "name": name, "choice": labels[int(c.p.argmax())], "confidence": 0.5}
+            answers.append({**head, "probabilities": rows, "x_label_mass": c.mass})
+        usage = {"input_tokens": 20, "output_tokens": 1, "total_tokens": 21}
+        if isinstance(asked, list):
+            return {"model": self.name, "answers": answers, "usage": usage}
+        by_name = {
+            a["name"]: {**a, "probabilities": {r["value"]: r["probability"] for r in a["probabilities"]}}
+            for a in answers
+        }
+        return {"model": self.name, "answers": by_name, "usage": usage}
 
     # --- OpenAI ---------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder, provenance, write_json
 from homines.core.types import HominesError, Model, Record
 from homines.elicitation.asking import spent
+from homines.elicitation.metrics import is_normalised
 from homines.models import load
 from homines.reports.verdict import NothingLost
 
@@ -158,7 +159,7 @@ def _record(section: str, r: Record) -> TableRow:
         "question": str(r.provenance.get("prompt")),
         "labels": list(r.labels),
         "p": None if choice is None else [round(float(p), DIGITS) for p in choice.p],
-        "mass": None if choice is None else round(float(choice.mass), DIGITS),
+        "mass": None if choice is None or is_normalised(r) else round(float(choice.mass), DIGITS),
         "n": None if choice is None or choice.n is None else float(choice.n),
     }
 

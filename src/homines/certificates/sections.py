@@ -62,16 +62,22 @@ SPREADS: tuple[tuple[Column, Callable[[Record], str], Callable[[Record], str]], 
 """(column, what is alike within a group, what the spread is over)."""
 
 
+UNTOLD = "the service tells no legal mass: its probabilities are normalised over the options"
+
+
 def stability(run: RunFolder) -> list[Cell]:
     """Legal mass, order effect, and instability over words, frames and orders."""
     records = choices(run.records)
     added = (MASS, ORDER, ROUND, FRAMES, ORDERS)
-    if (legal := mass(records)) is None or not answered_records(records):
+    if not answered_records(records):
         return unanswered(added, records)
-    n = sampled(records)
-    cells = [rate_cell(MASS.name, legal, records), _cell(ORDER, order_effect(records), n, float(legal))]
+    n, legal = sampled(records), mass(records)
+    known = None if legal is None else float(legal)
+    first = Cell(column=MASS.name, outcome="not asked", reason=UNTOLD)
+    cells = [first if legal is None else rate_cell(MASS.name, legal, records)]
+    cells.append(_cell(ORDER, order_effect(records), n, known))
     return cells + [
-        _cell(column, spread(records, within, over), n, float(legal)) for column, within, over in SPREADS
+        _cell(column, spread(records, within, over), n, known) for column, within, over in SPREADS
     ]
 
 
@@ -87,7 +93,7 @@ def spread(
     return sum(spreads) / len(spreads) if spreads else None
 
 
-def _cell(column: Column, value: float | None, n: int | None, legal: float) -> Cell:
+def _cell(column: Column, value: float | None, n: int | None, legal: float | None) -> Cell:
     if value is None:
         return Cell(column=column.name, outcome="not asked", reason="asked in one way only", mass=legal)
     return Cell(column=column.name, value=value, n=n, mass=legal)

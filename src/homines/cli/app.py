@@ -50,6 +50,10 @@ COMMANDS = {
         "values:values",
         "Ask choices between outcomes in words: is there one scale of value, what is worth how much of what.",
     ),
+    "serve": (
+        "serve:serve",
+        "Answer typed questions over HTTP (/v1/decisions, /v1/systemone) from exact probabilities.",
+    ),
     "fit": ("fit:fit", "Estimate a preference from choices: parameters, intervals, misfit, tests, types."),
     "play": (
         "play:play",

@@ -63,12 +63,12 @@ def carry_out_view(folder: Path, port: int, open_it: bool, as_json: bool, **plac
         app.state.sittings.close()
 
 
-def listening(port: int) -> socket.socket:
-    """A socket of this machine's own at this port; 0: any free one."""
+def listening(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A socket at this port, of this machine's own unless a host is named; 0: any free one."""
     server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server_socket.bind((LOOPBACK, port))
+        server_socket.bind((host, port))
         server_socket.listen(128)
     except OSError as failure:
         server_socket.close()

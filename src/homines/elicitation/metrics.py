@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from homines.core.rates import Sample, SampledRate, sample_of
-from homines.core.types import Choice, Decision, HominesError, Preference, Record
+from homines.core.types import LEGAL_MASS, Choice, Decision, HominesError, Preference, Record
 from homines.elicitation.questions import situation, state
 from homines.inference.sampled_answers import rate_interval
 from homines.theory.choice import Belief, average_choice, best_response, expected_utility, stated_beliefs
@@ -178,11 +178,25 @@ def _by_decision(records: Iterable[Record]) -> dict[str, list[tuple[Record, Choi
     return groups
 
 
+def is_normalised(r: Record) -> bool:
+    """Whether a service gave probabilities normalised over the options, and told no legal mass
+    (models/decisions.py): the choice is given a legal answer, and its `mass` of 1 says nothing."""
+    return bool(r.provenance.get("normalised"))
+
+
 def mass(records: Iterable[Record]) -> float | None:
-    """Mean probability of any legal answer."""
-    answered = [r for r in records if r.choice is not None]
+    """Mean probability of any legal answer, over the answers whose legal mass is known; None without any."""
+    answered = [r for r in records if r.choice is not None and not is_normalised(r)]
     masses = [r.choice.mass for r in answered if r.choice is not None]
     return rate_of(float(np.mean(masses)), [answered], legal=False) if masses else None
+
+
+def rarely_legal(records: Sequence[Record]) -> bool:
+    """Whether these records have no answer, or a legal mass under LEGAL_MASS. Where no legal mass is known,
+    nothing is known against the answers."""
+    if (known := mass(records)) is not None:
+        return known < LEGAL_MASS
+    return all(r.choice is None for r in records)
 
 
 def best_response_rate(

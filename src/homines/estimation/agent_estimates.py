@@ -13,6 +13,7 @@ import numpy as np
 
 from homines.core.registry import is_foreign
 from homines.core.types import HominesError, NotDefined, Preference, Record
+from homines.elicitation.metrics import is_normalised
 from homines.estimation.belief_sensitivity import sensitivity
 from homines.estimation.columns import Columns, DecisionBlock, Observation, read_for
 from homines.estimation.cross_validation import cross_validate
@@ -78,10 +79,10 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
         observations        number of answers used; choices: choices in them (legal ones of sampled answers, 1
                             of an exact one); decisions: number of different decisions among them; asked:
                             number of different decisions in all records
-        mass                mean legal mass of these choices; explained: of the way from random choice to the
-                            observed shares, how far the family comes; explainable: how far it would come on
-                            average if it were true (1 for exact choices); both None where chance alone comes
-                            as far as the shares
+        mass                mean legal mass of these choices, None where one is not known; explained: of the
+                            way from random choice to the observed shares, how far the family comes;
+                            explainable: how far it would come on average if it were true (1 for exact
+                            choices); both None where chance alone comes as far as the shares
         uniform, elicited, correct    the value under this belief about the others (belief_sensitivity.py);
                             None where there is none, or beliefs change nothing
         held_out, in_sample, random   mean log-likelihood of a choice, nats: of games left out, of those
@@ -96,6 +97,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
     aims = parameters_of(preference)
     records = list(records)
     observations, why = _observations(records)
+    known = not any(map(is_normalised, records))
     legal = legal_enough(observations)
     rows: list[Row] = []
     for spec, names in FAMILIES.items():
@@ -115,7 +117,7 @@ def estimates(records: Iterable[Record], preference: Preference | None = None) -
             "choices": sum(float(o.counts.sum()) for o in choices),
             "decisions": len({o.decision.key for o in choices}),
             "asked": len({o.decision.key for o in observations}),
-            "mass": float(np.mean([o.choice.mass for o in choices])) if choices else None,
+            "mass": float(np.mean([o.choice.mass for o in choices])) if choices and known else None,
         }
         head |= {
             "scope": estimate.scope if estimate else "",

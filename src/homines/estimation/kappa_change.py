@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy.stats import t as student
 
-from homines.core.types import LEGAL_MASS, HominesError, Record
-from homines.elicitation.metrics import choices, mass
+from homines.core.types import HominesError, Record
+from homines.elicitation.metrics import answered_records, choices, rarely_legal
 from homines.estimation.agent_estimates import numbers, sentence, where_defined
 from homines.estimation.columns import Observation
 from homines.estimation.family import Family, family
@@ -120,10 +120,10 @@ def _legal(records: Sequence[Record]) -> set[Question]:
     groups: dict[Question, list[Record]] = {}
     for r in records:
         groups.setdefault(_question(r), []).append(r)
-    masses = {question: part for question, group in groups.items() if (part := mass(group))}
-    beliefs = {question for question in masses if groups[question][0].asks == "belief"}
-    legal = {question for question, part in masses.items() if part >= LEGAL_MASS} - beliefs
-    return (legal | beliefs) if legal else set(masses)
+    answered = {question for question, group in groups.items() if answered_records(group)}
+    beliefs = {question for question in answered if groups[question][0].asks == "belief"}
+    legal = {question for question in answered if not rarely_legal(groups[question])} - beliefs
+    return (legal | beliefs) if legal else answered
 
 
 def _question(r: Record) -> Question:

@@ -98,12 +98,16 @@ def wait(work: Coroutine[Any, Any, T], stop: Stop = never) -> T:
 class CallFailed(HominesError):  # noqa: N818
     """A call whose last try failed.
 
-    status   HTTP status; None where no reply came
+    status      HTTP status; None where no reply came
+    temporary   whether another try may succeed
+    unsent      whether the server refused the request or never received it, and it costs nothing
     """
 
-    def __init__(self, model: str, failure: BaseException) -> None:
+    def __init__(self, model: str, failure: BaseException, *, temporary: bool = False) -> None:
         causes = list(_causes(failure))
         self.status = status(failure)
+        self.temporary = temporary
+        self.unsent = _unsent(failure)
         own = next((one for one in causes if isinstance(one, HominesError)), None)
         last = own or causes[0]
         message = getattr(last, "provider_message", None) or str(last) or type(last).__name__
@@ -161,12 +165,17 @@ def _temporary(failure: BaseException) -> bool:
 
 
 def _pause(model: Any, failure: BaseException, attempt: int) -> float:
-    """Seconds before the next try: those that the server states, else growing ones with random jitter, to
-    spread calls that failed together."""
+    """Seconds before the next try: those that the server states, else growing ones."""
     last = next(iter(_causes(failure)))
     retry_after = getattr(model.api.should_retry(last), "retry_after", None)
     if isinstance(retry_after, float | int) and retry_after > 0:
         return min(float(retry_after), LONGEST_RETRY_AFTER)
+    return growing_pause(attempt)
+
+
+def growing_pause(attempt: int) -> float:
+    """Seconds before the try after this one (0: the first): they double, with jitter, to spread calls that
+    failed together."""
     return min(FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
 
 

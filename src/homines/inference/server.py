@@ -79,30 +79,35 @@ class Server:
 
     def _send(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
         """JSON of a reply. Raises CallFailed where the last try fails, Interrupted where `stop` is true."""
-        import httpx
-
         for attempt in range(TRIES):
             try:
-                reply = wait(self._reply(method, path, most, **more), self.stop)
-                if reply.is_success:
-                    return json.loads(reply.content, object_pairs_hook=_once)
-                failed = CallFailed(self.address, Refused(reply.text.strip(), reply.status_code))
-                if reply.status_code not in TEMPORARY:
-                    raise failed
-            except TimeoutError:
-                raise CallFailed(
-                    self.address, TimeoutError(f"no whole reply came within {SECONDS:g} s")
-                ) from None
-            except Unacceptable as failure:
-                raise CallFailed(self.address, failure) from None
-            except (CallFailed, Impossible):
-                raise
-            except (httpx.HTTPError, ValueError, RecursionError) as failure:
-                failed = CallFailed(self.address, failure)
-            if attempt + 1 == TRIES:
-                raise failed from None
+                return wait(self.call(method, path, most, **more), self.stop)
+            except CallFailed as failure:
+                if not failure.temporary or attempt + 1 == TRIES:
+                    raise
             wait(asyncio.sleep(2.0**attempt), self.stop)
         raise AssertionError("the last attempt returns or raises")
+
+    async def call(self, method: str, path: str, most: int = MOST, **more: Any) -> Any:
+        """JSON of the reply to one try. Raises CallFailed, which says whether another try may succeed."""
+        import httpx
+
+        try:
+            reply = await self._reply(method, path, most, **more)
+            if reply.is_success:
+                return json.loads(reply.content, object_pairs_hook=_once)
+        except TimeoutError:
+            raise CallFailed(
+                self.address, TimeoutError(f"no whole reply came within {SECONDS:g} s")
+            ) from None
+        except Unacceptable as failure:
+            raise CallFailed(self.address, failure) from None
+        except Impossible:
+            raise
+        except (httpx.HTTPError, ValueError, RecursionError) as failure:
+            raise CallFailed(self.address, failure, temporary=True) from None
+        refusal = Refused(reply.text.strip(), reply.status_code)
+        raise CallFailed(self.address, refusal, temporary=reply.status_code in TEMPORARY)
 
     async def _reply(self, method: str, path: str, most: int, **more: Any) -> Any:
         request = self.http.build_request(method, path, **more)

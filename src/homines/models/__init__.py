@@ -28,7 +28,7 @@ PROVIDERS = (
 """Providers of inspect-ai that need no `inspect/` before them."""
 
 
-UNTRAINED = ("mock", "vllm", "sglang", "llamacpp", "inspect")
+UNTRAINED = ("mock", "vllm", "sglang", "llamacpp", "inspect", "decisions")
 """Kinds of models whose weights are out of reach."""
 
 
@@ -52,7 +52,7 @@ def known(spec: str) -> bool:
 
 def behind(spec: str) -> bool:
     """Whether this model is behind an API, where calls cost."""
-    return spec.partition("/")[0] in (*PROVIDERS, "inspect") and "/" in spec
+    return spec.partition("/")[0] in (*PROVIDERS, "inspect", "decisions") and "/" in spec
 
 
 def trainable(spec: str) -> bool:

@@ -12,9 +12,9 @@ from homines.atlases.collection import row_folder
 from homines.core.format import count
 from homines.core.progress import QUIET, Follow
 from homines.core.run_folder import RunFolder
-from homines.core.types import LEGAL_MASS, Array, HominesError, Model, Policy, Record
+from homines.core.types import Array, HominesError, Model, Policy, Record
 from homines.elicitation.asking import measure
-from homines.elicitation.metrics import average_by_decision, mass
+from homines.elicitation.metrics import average_by_decision, mass, rarely_legal
 from homines.elicitation.policies import RecordedPolicy
 from homines.elicitation.questions import Question, questions
 from homines.models import load
@@ -50,7 +50,7 @@ class Member:
     @property
     def weak(self) -> bool:
         """Whether it is a model that rarely answers legally."""
-        return self.kind == "model" and (self.mass or 0.0) < LEGAL_MASS
+        return self.kind == "model" and rarely_legal(self.records)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from homines.core import catalogue
 from homines.core.format import TableRow, clean, lines, number
 from homines.core.registry import UntrustedModule
 from homines.core.types import LEGAL_MASS
+from homines.elicitation.metrics import is_normalised
 from homines.inference import impossible
 from homines.reports import run_charts
 from homines.reports.asked import additions
@@ -57,6 +58,11 @@ def caveats(view: RunView, rows: Mapping[str, list[TableRow]]) -> list[str]:
     ]
     out += [change.sentence() for change in _worse_measures(rows)]
     out += additions(view.records)
+    if normalised := sum(map(is_normalised, view.records)):
+        out.append(
+            f"{normalised} of {len(view.records)} answers were normalised over the options by the service, "
+            "which tells no legal mass: whether the model would answer legally at all is not known."
+        )
     out += _unknown(view)
     if undefined := rows["undefined"]:
         aim, games = view.run.config["preference"], list_names(row["game"] for row in undefined)

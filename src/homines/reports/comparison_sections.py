@@ -196,7 +196,7 @@ def regret(agents: Sequence[Agent]) -> Section | None:
     legal_mass = column_means(rows, "legal mass", agents)
     for kind in kinds:
         for name, value in column_means(rows, kind, agents).items():
-            weak = legal_mass[name] < LEGAL_MASS
+            weak = legal_mass.get(name, 1.0) < LEGAL_MASS  # not known: not known to be weak
             place = {"panel": kind, "group": f"{name} †" if weak else name, "series": ""}
             dots.append(place | {"value": value, "weak": weak})
     text = (

@@ -13,7 +13,7 @@ from homines.core.format import count
 from homines.core.rates import describe, sample_of
 from homines.core.types import Record
 from homines.elicitation.answers_in_words import answers_in_words, none_legal, remedies
-from homines.elicitation.metrics import group_by
+from homines.elicitation.metrics import group_by, is_normalised
 
 
 def print_reasons(console: Console, records: list[Record]) -> None:
@@ -41,6 +41,13 @@ def print_uncertainty(console: Console, rows: Sequence[Mapping[str, Any]], recor
         listed = "; ".join(f"{name} {describe(x)}" for name, x in rates.items())
         if listed:
             console.print(Text(f"{row['game']}, {row['frame']}, sampled, 95% intervals: {listed}"))
+    if normalised := sum(map(is_normalised, records)):
+        console.print(
+            Text(
+                f"{count(normalised, 'answer')} normalised over the options by the service: the legal mass "
+                "is not known, and a rate says nothing of what else the model would say"
+            )
+        )
     hidden = [r.provenance["truncation"] for r in records if "truncation" in r.provenance]
     if hidden:
         console.print(

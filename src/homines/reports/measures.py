@@ -19,6 +19,7 @@ from homines.elicitation.metrics import (
     decision_rates,
     group_by,
     instability,
+    is_normalised,
     mass,
     moral_regret,
     order_effect,
@@ -193,7 +194,7 @@ def _states(view: RunView) -> list[TableRow]:
                     "first": d.actions[0],
                     "p": rates[0] if len(d.actions) <= MOST_ACTIONS else None,
                     **({} if len(d.actions) <= MOST_ACTIONS else _menu_row([(d, c)])),
-                    "mass": c.mass,
+                    "mass": None if all(map(is_normalised, group)) else c.mass,
                 }
             )
     return rows

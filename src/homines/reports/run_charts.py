@@ -311,12 +311,13 @@ def _grid(cells: Any, column: str, rows: Sequence[Row]) -> alt.FacetChart:
 
 
 def _shares(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Action types as shares of one bar: own actions times 1 - illegal."""
+    """Action types as shares of one bar: own actions times 1 - illegal, as they are where no legal mass is
+    known."""
     parts: list[dict[str, Any]] = []
     for row in rows:
         types = {tuple(key.rsplit("|", 1)): x for key, x in row.items() if "|" in key}
         for (action, last), x in types.items():
-            share = x if action == "illegal" else x * (1 - types["illegal", last])
+            share = x if action == "illegal" else x * (1 - types.get(("illegal", last), 0.0))
             own = {"action": action, "after": f"after {last}", "share": share}
             parts.append({"game": row["game"], "role": row["role"], **own})
     return parts

@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from homines.core.capabilities import labels_of
 from homines.core.registry import head
-from homines.core.types import LEGAL_MASS, Frame, Record
-from homines.elicitation.metrics import group_by, instability, mass, order_effect
+from homines.core.types import Frame, Record
+from homines.elicitation.metrics import group_by, instability, order_effect, rarely_legal
 from homines.elicitation.questions import situation, state
 from homines.elicitation.rewordings import EXCHANGED, Rewording, change
 from homines.reports.measures import numeric_actions
@@ -197,7 +197,7 @@ def same_act(view: RunView, records: Sequence[Record]) -> SameAct:
     for game, inside in games.items():
         for group in group_by(inside, "asks").values():
             frames = by_frame(group).items()
-            legal = {spec: answers for spec, answers in frames if (mass(answers) or 0.0) >= LEGAL_MASS}
+            legal = {spec: answers for spec, answers in frames if not rarely_legal(answers)}
             cells = {frame: _cells(answers) for frame, answers in legal.items()}
             for a, b in combinations(sorted(cells, key=lambda spec: spec not in view.training), 2):
                 names = view.short.get(a, a), view.short.get(b, b)

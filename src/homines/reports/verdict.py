@@ -13,7 +13,7 @@ import numpy as np
 
 from homines.core.format import TableRow
 from homines.core.types import LEGAL_MASS, Record
-from homines.elicitation.metrics import mass
+from homines.elicitation.metrics import is_normalised, mass
 from homines.reports.run_view import ROW_KINDS, TRAINING_KINDS, RunView
 from homines.reports.same_act import OrderEffect, Outcome, SameAct, by_frame, by_game, same_act
 
@@ -45,9 +45,14 @@ class Place:
 
 @dataclass(frozen=True)
 class LegalAnswers:
-    """Whether a legal answer is likely in every game and frame. rows: by legal mass, the lowest first."""
+    """Whether a legal answer is likely in every game and frame.
+
+    rows         by legal mass, the lowest first
+    normalised   answers whose legal mass the service does not tell
+    """
 
     rows: tuple[Place, ...]
+    normalised: int = 0
     name: ClassVar[str] = "answers legally"
     threshold: ClassVar[float] = LEGAL_MASS
 
@@ -146,7 +151,8 @@ class Verdict:
     @property
     def finding(self) -> Finding:
         """The failed check that weighs most: no rate without legal answers, no act where a word is chosen."""
-        if self.legal.home is None or self.legal.home < self.legal.threshold:
+        home = self.legal.home
+        if (home is None and not self.legal.normalised) or (home is not None and home < LEGAL_MASS):
             return "no answer"
         if self.act.outcome == "failed":
             if self.act.word:
@@ -230,7 +236,8 @@ def legal_answers(view: RunView, records: Sequence[Record]) -> LegalAnswers:
         for frame, group in by_frame(inside).items()
         if (m := mass(group)) is not None
     ]
-    return LegalAnswers(tuple(sorted(rows, key=lambda row: row.mass)))
+    normalised = sum(r.choice is not None and is_normalised(r) for r in records)
+    return LegalAnswers(tuple(sorted(rows, key=lambda row: row.mass)), normalised)
 
 
 def losses(before: TableRow, after: TableRow, needs: frozenset[str] = NothingLost.needs) -> NothingLost:

@@ -134,6 +134,8 @@ def _text(check: Check) -> str:
 
 def _legal_text(check: LegalAnswers) -> str:
     if not check.rows:
+        if check.normalised:
+            return "the service tells no legal mass; its probabilities are normalised over the options"
         return "no question was answered"
     low, n, least = check.rows[0], len(check.rows), number(LEGAL_MASS, 1)
     pairs = count(n, "pair") + " of game and frame"

@@ -114,7 +114,7 @@ def marks(rows: Sequence[TableRow], value: str) -> list[TableRow]:
             "value": row[value],
             "low": row["lower"],
             "high": row["upper"],
-            "weak": row["legal mass"] is None or row["legal mass"] < LEGAL_MASS,
+            "weak": row[value] is None or (row["legal mass"] is not None and row["legal mass"] < LEGAL_MASS),
         }
         for row in rows
         if row["kind"] != "stakes" and row[value] is not None

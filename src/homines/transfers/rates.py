@@ -135,7 +135,7 @@ class Change:
     """The change of P(implied) in a part from one agent to another, over the scenarios that both answered.
 
     low, high   interval over scenarios of the paired change; None where there is none
-    mass        the lower legal mass of the two
+    mass        the lower legal mass of the two; None where one is not known
     alike       every scenario changed by the same: an interval would have no width
     """
 
@@ -145,7 +145,7 @@ class Change:
     after: float
     low: float | None
     high: float | None
-    mass: float
+    mass: float | None
     alike: bool = False
 
     @property
@@ -157,7 +157,7 @@ class Change:
         """changed: the interval excludes 0; unchanged: it lies within BOUND of 0; no answer: the legal mass
         of one of the two is under LEGAL_MASS; not told: neither, or there is no interval. Where all scenarios
         changed alike, that change stands for both ends."""
-        if self.mass < LEGAL_MASS:
+        if self.mass is not None and self.mass < LEGAL_MASS:
             return "no answer"
         low, high = (self.value, self.value) if self.alike else (self.low, self.high)
         if low is None or high is None:
@@ -176,7 +176,7 @@ def change(before: Agent, after: Agent, part: Part, level: float = LEVEL) -> Cha
     one, two = ([agent.p[name] for name in both] for agent in (before, after))
     moved = (np.array(two) - np.array(one)).tolist()
     ends = interval(moved, level) or (None, None)
-    legal = min(float(m or 0.0) for m in masses)
+    legal = None if None in masses else min(float(m or 0.0) for m in masses)
     alike = len(both) >= FEWEST and bool(np.ptp(moved) < NO_WIDTH)
     return Change(part, len(both), float(np.mean(one)), float(np.mean(two)), *ends, legal, alike)
 

@@ -32,7 +32,7 @@ def headlines(found: Transfer) -> list[str]:
 def describe_rate(found: Transfer, agent: Agent, whole: Part) -> str:
     """What one agent does over all scenarios."""
     r = rate(agent, whole)
-    if r.value is None or r.mass is None:
+    if r.value is None:
         return f"{agent.name} gave no legal answer, so nothing can be said of it."
     said = (
         f"{agent.name} gives {found.scenarios.implied} a probability of "

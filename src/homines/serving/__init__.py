@@ -1,0 +1,1 @@
+"""A model that answers typed questions over HTTP, from exact probabilities of the options."""
