@@ -17,7 +17,8 @@ ORDER = (
     "core < theory < games < preferences < opponents "
     "< inference < elicitation < frames < models < estimation "
     "< datasets < design < reports < training < studies < atlases < transfers < populations < certificates "
-    "< valuations < people < results, loaded, calls, api_plans, api, namespace < sweeps < evals < view < serving < cli"
+    "< valuations < people < results, loaded, calls, api_plans, api, namespace "
+    "< sweeps < evals < view < serving < cli"
 )
 """A folder imports from itself and from those before it, and nothing else."""
 
