@@ -86,7 +86,8 @@ def _reworded(survey: Survey, records: Sequence[Record]) -> Survey | None:
     for pair in OTHER_LABELS[max(places, default=-1) + 1 :]:
         if _is_sound(other := replace(survey, labels=(pair,))):
             return other
-    if survey.spoken or not (trainable(survey.model) or behind(survey.model)):
+    writes = trainable(survey.model) or behind(survey.model)
+    if survey.spoken or not writes or survey.model.startswith("decisions/"):
         return None  # the other models cannot think aloud
     frames = {spec: find("frames", spec) for spec in survey.frames}
     if not all(isinstance(frame, AsksFor) for frame in frames.values()):
