@@ -96,10 +96,11 @@ class Table:
 
         words = set(left)
         table = ConsoleTable(box=box.SIMPLE_HEAD, title=Text(title, style="table.title"))
-        for head in self.heads:
+        for i, head in enumerate(self.heads):
             side: Literal["left", "right"] = "left" if head in words else "right"
             whole = not wrap and head not in words
-            least = NARROWEST if head in words and not wrap else None
+            longest = max((len(_text(row[i])) for row in self.body), default=0)
+            least = min(NARROWEST, max(longest, len(head))) if head in words and not wrap else None
             table.add_column(Text(head), justify=side, no_wrap=whole, overflow="fold", min_width=least)
         for row in self.body:
             table.add_row(*(Text(_text(x)) for x in row))
