@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from homines.core.capabilities import check_begun
 from homines.core.checks import count
 from homines.core.progress import Stop, never
 from homines.core.redaction import redact
@@ -32,8 +30,9 @@ from homines.core.registry import settings
 from homines.core.types import Choice, HominesError, Prompt
 from homines.elicitation.orders import orders
 from homines.inference.api_budget import METER, Size
-from homines.inference.api_calls import CallFailed, arriving, growing_pause, raise_first, start, wait
-from homines.inference.api_options import Answer, Failure
+from homines.inference.api_calls import CallFailed, growing_pause, wait
+from homines.inference.api_options import Answer
+from homines.inference.api_stream import AnswerStream
 from homines.inference.decision_shapes import SHAPES, OptionQuestion, usage
 from homines.inference.server import Server
 from homines.models import refuse_placement
@@ -73,10 +72,11 @@ class DecisionOptions:
         count("retries", self.retries, 0)
 
 
-class Decisions:
+class Decisions(AnswerStream):
     """A service of decisions behind the `Model` protocol."""
 
     def __init__(self, server: Server, served: str, options: DecisionOptions, *, name: str) -> None:
+        super().__init__(options.connections)
         self.server = server
         self.served = served
         self.options = options
@@ -88,7 +88,6 @@ class Decisions:
             "shape": options.shape,
             "instructions": INSTRUCTIONS,
         }
-        self._notes: dict[str, dict[str, Any]] = {}
         self._tried = False
 
     # --- the Model protocol ----------------------------------------------------------------------
@@ -99,49 +98,13 @@ class Decisions:
         if self._tried:
             return
         try:
-            wait(self._answer(TRIAL, Counter()), stop)
+            wait(self.answer(TRIAL), stop)
         except CallFailed as failure:
             raise HominesError(
                 f"no service of decisions for {self.name}: {failure}; {failure.remedy(VARIABLE)} "
                 "`homines serve MODEL` starts one"
             ) from None
         self._tried = True
-
-    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Choices. Raises the first failure after all calls came to an end."""
-        return raise_first(self.answers(prompts))
-
-    def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
-        """Choices; the exception of a failed call in the place of its choice. Raises as `ready` does."""
-        by_key = {prompt.key: answer for batch in self.stream(prompts) for prompt, answer in batch}
-        return [by_key[prompt.key] for prompt in prompts]
-
-    def stream(
-        self, prompts: Sequence[Prompt], stop: Stop = never
-    ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
-        """Choices in the order in which they arrive; the exception of a failed call in the place of its
-        choice. A prompt that occurs twice is asked once. Where `stop` is true, calls under way are
-        cancelled. Raises as `ready` does."""
-        check_begun(self, prompts)
-        self.ready(stop)
-        self._notes = {}
-        done: SimpleQueue[tuple[Prompt, Answer | Failure] | None] = SimpleQueue()
-        once = {prompt.key: prompt for prompt in prompts}
-        under_way = start(self._streamed(list(once.values()), done.put))
-        try:
-            for batch in arriving(done, stop):
-                self._notes |= {prompt.key: outcome.notes for prompt, outcome in batch}
-                yield [
-                    (prompt, outcome.choice if isinstance(outcome, Answer) else outcome.failure)
-                    for prompt, outcome in batch
-                ]
-        finally:
-            under_way.cancel()
-
-    def notes(self, prompt: Prompt) -> dict[str, Any]:
-        """What to record with the latest answer to this prompt: each order's probabilities, the order effect,
-        whether its legal mass is unknown (`normalised`), usage, who answered."""
-        return self._notes.get(prompt.key, {})
 
     def estimate_cost(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
         """Lower and upper bound of what these prompts will use; nothing is called. A call a prompt; a service
@@ -174,31 +137,9 @@ class Decisions:
 
     # --- calls -----------------------------------------------------------------------------------
 
-    async def _streamed(
-        self, prompts: Sequence[Prompt], put: Callable[[tuple[Prompt, Answer | Failure] | None], None]
-    ) -> None:
-        """Put every answer as soon as it arrives, and None at the end."""
-        room = asyncio.Semaphore(self.options.connections)
-
-        async def one(prompt: Prompt) -> None:
-            used: Counter[str] = Counter()
-            try:
-                put((prompt, await self._answer(prompt, used)))
-            except Exception as failure:
-                put((prompt, Failure(failure, {"used": dict(used)} if used else {})))
-            finally:
-                room.release()
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for prompt in prompts:
-                    await room.acquire()
-                    group.create_task(one(prompt))
-        finally:
-            put(None)
-
-    async def _answer(self, prompt: Prompt, used: Counter[str]) -> Answer:
+    async def answer(self, prompt: Prompt, used: Counter[str] | None = None) -> Answer:
         """The mean over all orders of the options. Raises CallFailed, WrongReply, OverBudget."""
+        used = Counter() if used is None else used
         if prompt.cue:
             raise HominesError(f"{self.name} does not think aloud; use asks=choice, or another model")
         arrangements = [row for (row,) in orders(len(prompt.labels), 1)]

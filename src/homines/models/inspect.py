@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -24,20 +23,18 @@ from homines.core.capabilities import check_begun
 from homines.core.progress import Stop, never
 from homines.core.redaction import redact
 from homines.core.registry import settings
-from homines.core.types import Choice, HominesError, Interrupted, Prompt, digest, frozen
+from homines.core.types import HominesError, Interrupted, Prompt, digest, frozen
 from homines.inference.api_answers import ends_turn, has_logprobs, read_logprobs, read_texts
 from homines.inference.api_budget import METER
 from homines.inference.api_calls import (
     UNSUPPORTED,
     CallFailed,
-    arriving,
     call,
     connect,
-    raise_first,
-    start,
     wait,
 )
-from homines.inference.api_options import Answer, ApiOptions, Failure, ProviderFeatures
+from homines.inference.api_options import Answer, ApiOptions, ProviderFeatures
+from homines.inference.api_stream import AnswerStream
 from homines.inference.impossible import Impossible
 from homines.inference.reasoning import Reasoned, ReasoningOptions
 from homines.inference.top_logprobs import Reading
@@ -62,17 +59,17 @@ BYTES_A_TOKEN = 4
 """Bytes of English text per token, about, for the estimate of a dry run."""
 
 
-class Inspect:
+class Inspect(AnswerStream):
     """A model of inspect-ai behind the `Model` protocol."""
 
     def __init__(self, model: Any, options: ApiOptions, *, name: str) -> None:
+        super().__init__(AHEAD)
         self.model = model
         self.options = options
         self.name = name
         self.reasoning = ReasoningOptions()
         self.features: ProviderFeatures | None = None
         self.provenance: dict[str, Any] = {"revision": None, "inspect_ai": version("inspect-ai")}
-        self._notes: dict[str, dict[str, Any]] = {}
         self._trying = asyncio.Lock()
 
     # --- the Model protocol: may be called inside a running event loop as well ------------------
@@ -84,39 +81,6 @@ class Inspect:
         read=logprobs is set and the reply has no log-probabilities.
         """
         wait(self._trial(), stop)
-
-    def score(self, prompts: Sequence[Prompt]) -> list[Choice]:
-        """Choices. Raises the first failure after all calls came to an end."""
-        return raise_first(self.answers(prompts))
-
-    def answers(self, prompts: Sequence[Prompt]) -> list[Choice | Exception]:
-        """Choices; the exception of a failed call in the place of its choice. Raises as `ready` does."""
-        by_key = {prompt.key: answer for batch in self.stream(prompts) for prompt, answer in batch}
-        return [by_key[prompt.key] for prompt in prompts]
-
-    def stream(
-        self, prompts: Sequence[Prompt], stop: Stop = never
-    ) -> Iterator[list[tuple[Prompt, Choice | Exception]]]:
-        """Choices in the order in which they arrive, all calls at once, so that a slow call delays no other.
-
-        The exception of a failed call stands in the place of its choice. A prompt that occurs twice is asked
-        once. Where `stop` is true, calls under way are cancelled. Raises as `ready` does.
-        """
-        check_begun(self, prompts)
-        self.ready()
-        self._notes = {}
-        done: SimpleQueue[tuple[Prompt, Answer | Failure] | None] = SimpleQueue()
-        once = {prompt.key: prompt for prompt in prompts}
-        under_way = start(self._streamed(list(once.values()), done.put))
-        try:
-            for batch in arriving(done, stop):
-                self._notes |= {prompt.key: outcome.notes for prompt, outcome in batch}
-                yield [
-                    (prompt, outcome.choice if isinstance(outcome, Answer) else outcome.failure)
-                    for prompt, outcome in batch
-                ]
-        finally:
-            under_way.cancel()
 
     def estimate_cost(self, prompts: Sequence[Prompt]) -> dict[str, tuple[float, float]]:
         """Lower and upper bound of what these prompts will use; nothing is called.
@@ -148,10 +112,6 @@ class Inspect:
         """The usage of all calls of this process until now."""
         return METER.usage()
 
-    def notes(self, prompt: Prompt) -> dict[str, Any]:
-        """What to record with the latest answer to this prompt: how it was read, bounds, usage."""
-        return self._notes.get(prompt.key, {})
-
     def write(self, prompts: Sequence[Prompt], how: ReasoningOptions) -> list[str | Exception]:
         """The text that the model writes after each prompt, all at once; empty where its turn did not end
         within `how.most` tokens; the exception of a failed call in the place of its text. Raises Interrupted
@@ -181,29 +141,6 @@ class Inspect:
         else:
             choice, notes = await self._count(prompt, used)
         return Answer(choice, notes | {"used": dict(used), "served": features.served})
-
-    async def _streamed(
-        self, prompts: Sequence[Prompt], put: Callable[[tuple[Prompt, Answer | Failure] | None], None]
-    ) -> None:
-        """Put every answer as soon as it arrives, and None at the end."""
-        room = asyncio.Semaphore(AHEAD)
-
-        async def one(prompt: Prompt) -> None:
-            used: Counter[str] = Counter()
-            try:
-                put((prompt, await self.answer(prompt, used)))
-            except Exception as failure:
-                put((prompt, Failure(failure, {"used": dict(used)} if used else {})))
-            finally:
-                room.release()
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for prompt in prompts:
-                    await room.acquire()
-                    group.create_task(one(prompt))
-        finally:
-            put(None)
 
     async def _all(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
         """All at once; an exception in the place of one that failed."""
